@@ -1,0 +1,2 @@
+//! The stable ABI between a vector database (the *host*) and its *plugins*.
+pub mod model;
