@@ -1,1 +1,35 @@
-//! Under construction.
+//! What a vector database embeds to load and run plugins.
+//!
+//! A server implements [`store::Store`], opens a [`PluginHost`] with its configuration, and calls
+//! [`PluginHost::notify`] after each committed change. Everything else (trust in plugin files, the handshake, states,
+//! panics, routes, metrics, shutdown) happens here. There is no HTTP server and no index inside.
+//!
+//! ```text
+//! open -> plugins created (hooks may come) -> ready -> started (callbacks answer) -> shutdown: stop intake, drain
+//! ```
+//!
+//! Promises to the server:
+//! - with no plugin enabled, `notify` costs one atomic load;
+//! - nothing a plugin does (refusing, failing, panicking, being slow to report) keeps the server from running;
+//! - a plugin that panicked is marked faulted and not called again.
+
+pub mod config;
+mod context;
+mod error;
+mod host;
+mod loader;
+mod metrics;
+mod plugin;
+mod routes;
+pub mod store;
+pub mod trust;
+
+#[cfg(feature = "axum")]
+pub mod http;
+
+pub use config::PluginsConfig;
+pub use error::{HostError, LoadError};
+pub use host::PluginHost;
+pub use plugin::{PluginReport, State};
+pub use routes::RouteMatch;
+pub use vectorizer_plugin_api as api;

@@ -88,13 +88,25 @@ pub struct Fields {
 
 impl Fields {
     /// Only the id.
-    pub const NONE: Self = Self { vector: false, payload: false };
+    pub const NONE: Self = Self {
+        vector: false,
+        payload: false,
+    };
     /// Id and payload.
-    pub const PAYLOAD: Self = Self { vector: false, payload: true };
+    pub const PAYLOAD: Self = Self {
+        vector: false,
+        payload: true,
+    };
     /// Id and vector.
-    pub const VECTOR: Self = Self { vector: true, payload: false };
+    pub const VECTOR: Self = Self {
+        vector: true,
+        payload: false,
+    };
     /// Everything.
-    pub const ALL: Self = Self { vector: true, payload: true };
+    pub const ALL: Self = Self {
+        vector: true,
+        payload: true,
+    };
 }
 
 /// A document as the store holds it.

@@ -1,0 +1,212 @@
+//! The plugins of one server: opening, telling of changes, asking, shutting down.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use vectorizer_plugin_api::handshake::Handshake;
+use vectorizer_plugin_api::library::PluginInstance;
+use vectorizer_plugin_api::model::{CollectionEvent, JsonMap, Op};
+use vectorizer_plugin_api::{Fault, FaultCode, Request, Responder, Response, Route, in_chunks};
+
+use crate::config::PluginsConfig;
+use crate::error::{HostError, LoadError};
+use crate::loader::Loader;
+use crate::metrics;
+use crate::plugin::{PluginEntry, PluginReport, State};
+use crate::routes::{RouteMatch, RouteTable};
+use crate::store::Store;
+
+/// The plugins of one server.
+pub struct PluginHost {
+    /// False while no plugin takes hints: the one load that `notify` costs then.
+    active: AtomicBool,
+    entries: Vec<Arc<PluginEntry>>,
+    routes: Arc<RouteTable>,
+}
+
+impl std::fmt::Debug for PluginHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.entries.iter().map(|entry| entry.name()).collect();
+        f.debug_struct("PluginHost")
+            .field("plugins", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PluginHost {
+    /// A host without plugins.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            active: AtomicBool::new(false),
+            entries: Vec::new(),
+            routes: Arc::default(),
+        }
+    }
+
+    /// Loads and creates the plugins that `document` (the server's whole configuration) enables. `name` and
+    /// `version` are the server's; plugins keep their files below `data_dir`. Hooks may be called from now on.
+    ///
+    /// # Errors
+    /// [`HostError`]: a wrong configuration always, a plugin that cannot be loaded only where
+    /// `plugins.fail_open` is false.
+    pub fn open(name: &str, version: &str, document: &JsonMap, data_dir: &Path) -> Result<Self, HostError> {
+        let config = PluginsConfig::from_document(document)?;
+        let routes = Arc::<RouteTable>::default();
+        let host = Handshake::own(name, version);
+        let loader = Loader {
+            config: &config,
+            document,
+            data_dir,
+            host: &host,
+            routes: &routes,
+        };
+        let mut entries = Vec::new();
+        for plugin in &config.enabled {
+            let entry = match loader.load(plugin) {
+                Ok(entry) => entry,
+                Err(error) => Self::tolerate(&config, plugin, error)?,
+            };
+            entries.push(Arc::new(entry));
+        }
+        let active = AtomicBool::new(entries.iter().any(|entry| entry.callable().is_some()));
+        Ok(Self {
+            active,
+            entries,
+            routes,
+        })
+    }
+
+    fn tolerate(config: &PluginsConfig, plugin: &str, error: LoadError) -> Result<PluginEntry, HostError> {
+        if let Some(message) = error.config_message() {
+            return Err(HostError::PluginConfig {
+                plugin: plugin.to_owned(),
+                message: message.to_owned(),
+            });
+        }
+        if !config.fail_open.0 {
+            return Err(HostError::Plugin {
+                plugin: plugin.to_owned(),
+                source: error,
+            });
+        }
+        tracing::error!(plugin, %error, "plugin refused; the host runs on without it");
+        Ok(PluginEntry::refused(plugin, &error))
+    }
+
+    /// The server's data is complete: callbacks answer from now on, plugins start their work.
+    pub fn ready(&self, store: &Arc<dyn Store>) {
+        for entry in &self.entries {
+            let Some(running) = entry.callable() else { continue };
+            running.context.open(Arc::clone(store));
+            match entry.call(PluginInstance::start) {
+                Ok(()) => entry.set_state(State::Started),
+                Err(fault) => entry.fault(&format!("start: {fault}")),
+            }
+        }
+    }
+
+    /// Tells the plugins that documents changed. To be called after the change is committed; safe while locks of
+    /// the store are held, since no plugin can call back from inside.
+    pub fn notify(&self, collection: &str, op: Op, ids: &[&str]) {
+        if !self.active.load(Ordering::Acquire) {
+            return;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        let Ok(()) = in_chunks(collection, op, micros, ids, |batch| {
+            for entry in &self.entries {
+                entry.notify(batch);
+            }
+            Ok::<(), std::convert::Infallible>(())
+        });
+    }
+
+    /// Tells the plugins of something that happened to a whole collection.
+    pub fn collection_event(&self, event: &CollectionEvent<'_>) {
+        if !self.active.load(Ordering::Acquire) {
+            return;
+        }
+        for entry in &self.entries {
+            entry.collection_event(event);
+        }
+    }
+
+    /// The routes that plugins registered, with the plugin's name.
+    #[must_use]
+    pub fn routes(&self) -> Vec<(String, Route)> {
+        self.routes.all()
+    }
+
+    /// Which plugin a request is for, and who may make it.
+    #[must_use]
+    pub fn route(&self, method: &str, path: &str) -> RouteMatch {
+        self.routes.find(method, path)
+    }
+
+    /// Hands an authorised request to the plugin that [`route`](Self::route) named.
+    pub fn http(&self, plugin: &str, request: Request, responder: Responder) {
+        match self.entry(plugin) {
+            Some(entry) => entry.http(request, responder),
+            None => responder.respond(Response::json_error(404, "not_found", "no such plugin")),
+        }
+    }
+
+    /// The shim's metrics and all plugins' in the Prometheus text format. Families that are malformed, foreign to
+    /// their plugin or already there are left out; a plugin that is slow or fails is left out of this scrape.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        metrics::gather(&self.entries)
+    }
+
+    /// How each plugin does.
+    #[must_use]
+    pub fn reports(&self) -> Vec<PluginReport> {
+        self.entries.iter().map(|entry| entry.report()).collect()
+    }
+
+    /// The top-level configuration sections that loaded plugins read.
+    #[must_use]
+    pub fn config_sections(&self) -> Vec<&str> {
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.handshake())
+            .map(|h| h.config_section.as_str())
+            .collect()
+    }
+
+    /// Hands a changed configuration to a running plugin.
+    ///
+    /// # Errors
+    /// [`FaultCode::NotFound`] for an unknown plugin, [`FaultCode::Invalid`] naming a wrong key; what the plugin
+    /// answers otherwise. The old configuration stays in force then.
+    pub fn reload(&self, plugin: &str, document: &JsonMap) -> Result<(), Fault> {
+        let entry = self.entry(plugin).ok_or(FaultCode::NotFound)?;
+        let invalid = |error: crate::config::ConfigError| Fault::new(FaultCode::Invalid, error.to_string());
+        let section = entry
+            .handshake()
+            .map_or("", |handshake| handshake.config_section.as_str());
+        let config = PluginsConfig::from_document(document).map_err(invalid)?;
+        let config = config.section_of(plugin, section, document).map_err(invalid)?;
+        entry.call(|instance| instance.reload(&config.to_string()))
+    }
+
+    /// Stops all plugins: first none takes new hints, then each finishes or saves its work within `deadline`
+    /// (shared by all). Afterwards their callbacks answer [`FaultCode::Closed`] and the store is not used.
+    pub fn shutdown(&self, deadline: Duration) {
+        let end = Instant::now() + deadline;
+        self.active.store(false, Ordering::Release);
+        for entry in &self.entries {
+            entry.stop_intake();
+        }
+        for entry in &self.entries {
+            entry.drain(end.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    fn entry(&self, plugin: &str) -> Option<&Arc<PluginEntry>> {
+        self.entries.iter().find(|entry| entry.name() == plugin)
+    }
+}

@@ -1,0 +1,133 @@
+//! Plugin routes in an axum server.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request as HttpRequest;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response as HttpResponse};
+use axum::routing::any;
+use tokio::sync::oneshot;
+use vectorizer_plugin_api::{Caller, Request, Responder, Response, Role};
+
+use crate::host::PluginHost;
+use crate::routes::RouteMatch;
+
+/// Headers that carry credentials: consumed by the host, not shown to plugins.
+const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
+
+/// A router with all plugin routes, to be merged into a server's own. `classify` says who a request comes from;
+/// `body_limit` is in bytes.
+///
+/// Answers of its own, in Vectorizer's error shape: 401 and 403 for callers without the right, 404, 405, 413, and 500
+/// for a plugin that gives no usable answer.
+pub fn router<S>(
+    host: &Arc<PluginHost>,
+    body_limit: usize,
+    classify: impl Fn(&Parts) -> Caller + Send + Sync + 'static,
+) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let classify = Arc::new(classify);
+    let mut paths: Vec<String> = host.routes().into_iter().map(|(_, route)| route.path).collect();
+    paths.sort();
+    paths.dedup();
+    paths.into_iter().fold(Router::new(), |router, path| {
+        let (host, classify) = (Arc::clone(host), Arc::clone(&classify));
+        let handler = move |request: HttpRequest| {
+            let (host, classify) = (Arc::clone(&host), Arc::clone(&classify));
+            async move {
+                let (parts, body) = request.into_parts();
+                let caller = classify(&parts);
+                handle(&host, parts, body, caller, body_limit).await
+            }
+        };
+        router.route(&path, any(handler))
+    })
+}
+
+async fn handle(
+    host: &Arc<PluginHost>,
+    parts: Parts,
+    body: Body,
+    caller: Caller,
+    body_limit: usize,
+) -> HttpResponse {
+    let (plugin, access) = match host.route(parts.method.as_str(), parts.uri.path()) {
+        RouteMatch::Found { plugin, access } => (plugin, access),
+        RouteMatch::NotFound => return error(404, "not_found", "no such route"),
+        RouteMatch::MethodNotAllowed => {
+            return error(405, "method_not_allowed", "the route has other methods");
+        }
+    };
+    if !caller.role.may(access) {
+        return match caller.role {
+            Role::Anonymous => error(401, "unauthorized", "credentials are missing or wrong"),
+            Role::User | Role::Admin => error(403, "forbidden", "this needs an administrator's credentials"),
+        };
+    }
+    let Ok(body) = axum::body::to_bytes(body, body_limit).await else {
+        return error(
+            413,
+            "payload_too_large",
+            &format!("the body could not be read, or exceeds {body_limit} bytes"),
+        );
+    };
+    let request = Request {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts
+            .headers
+            .iter()
+            .filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()))
+            .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+            .collect(),
+        body: body.into(),
+        caller,
+    };
+    let (send, receive) = oneshot::channel();
+    let responder = Responder::new(move |response| {
+        // The client may have gone away; then nobody waits for the answer.
+        let _ = send.send(response);
+    });
+    let host = Arc::clone(host);
+    // The plugin should return at once, but a slow one must not hold up the server's other requests.
+    let called = tokio::task::spawn_blocking(move || host.http(&plugin, request, responder)).await;
+    match (called, receive.await) {
+        (Ok(()), Ok(response)) => to_http(response),
+        _ => error(500, "plugin_did_not_answer", "the plugin gave no answer"),
+    }
+}
+
+fn to_http(response: Response) -> HttpResponse {
+    let Ok(status) = StatusCode::from_u16(response.status) else {
+        return error(
+            500,
+            "plugin_answer_invalid",
+            "the plugin answered with an invalid status",
+        );
+    };
+    let mut answer = (status, response.body).into_response();
+    answer.headers_mut().remove("content-type");
+    for (name, value) in response.headers {
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(value)) => drop(answer.headers_mut().append(name, value)),
+            _ => {
+                return error(
+                    500,
+                    "plugin_answer_invalid",
+                    "the plugin answered with an invalid header",
+                );
+            }
+        }
+    }
+    answer
+}
+
+fn error(status: u16, error_type: &str, message: &str) -> HttpResponse {
+    to_http(Response::json_error(status, error_type, message))
+}

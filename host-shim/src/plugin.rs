@@ -1,0 +1,289 @@
+//! One plugin in the registry: its state, its counters, and guarded calls into it.
+//!
+//! Invariant: a plugin is called only in the states loaded and started, and after a panic never again.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use vectorizer_plugin_api::handshake::Handshake;
+use vectorizer_plugin_api::library::PluginInstance;
+use vectorizer_plugin_api::model::CollectionEvent;
+use vectorizer_plugin_api::{ChangeBatch, Fault, FaultCode, Health, Request, Responder, Response};
+
+use crate::context::{HostContext, InsideHook};
+use crate::error::LoadError;
+
+/// Where a plugin is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum State {
+    /// Named in the configuration, not running: it could not be loaded.
+    Declared = 0,
+    /// Created; takes hints; waits for the host's data.
+    Loaded = 1,
+    /// At work.
+    Started = 2,
+    /// It panicked or could not start; not called any more.
+    Faulted = 3,
+    /// Shut down.
+    Stopped = 4,
+}
+
+impl State {
+    /// All states, in the order of a life.
+    pub const ALL: [Self; 5] = [
+        Self::Declared,
+        Self::Loaded,
+        Self::Started,
+        Self::Faulted,
+        Self::Stopped,
+    ];
+
+    /// The state's name in reports and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Loaded => "loaded",
+            Self::Started => "started",
+            Self::Faulted => "faulted",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    fn from_number(number: u8) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|state| *state as u8 == number)
+            .unwrap_or(Self::Faulted)
+    }
+}
+
+/// A plugin as an operator sees it.
+#[derive(Debug, Clone, Serialize)]
+pub struct PluginReport {
+    /// Its name.
+    pub name: String,
+    /// Where it is in its life.
+    pub state: State,
+    /// Why it is not at work, or what is remarkable; empty otherwise.
+    pub reason: String,
+    /// What it was built with, where its file could be read.
+    pub handshake: Option<Handshake>,
+    /// Its own word on how it does, where it can be asked.
+    pub health: Option<Health>,
+}
+
+/// Counters of one plugin, all since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) notify_calls: AtomicU64,
+    pub(crate) notify_nanos: AtomicU64,
+    pub(crate) refused_hints: AtomicU64,
+    pub(crate) http_calls: AtomicU64,
+    pub(crate) panics: AtomicU64,
+    scraping: AtomicBool,
+}
+
+impl Counters {
+    /// Whether the plugin may be asked for its metrics now: not while it owes an answer.
+    pub(crate) fn begin_scrape(&self) -> bool {
+        !self.scraping.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn end_scrape(&self) {
+        self.scraping.store(false, Ordering::Release);
+    }
+}
+
+/// What it takes to call a plugin.
+pub(crate) struct Running {
+    pub(crate) instance: PluginInstance,
+    pub(crate) context: &'static HostContext,
+}
+
+/// One entry of the registry.
+pub(crate) struct PluginEntry {
+    name: String,
+    handshake: Option<Handshake>,
+    running: Option<Running>,
+    state: AtomicU8,
+    reason: Mutex<String>,
+    pub(crate) counters: Counters,
+}
+
+impl PluginEntry {
+    pub(crate) fn loaded(name: &str, handshake: Handshake, running: Running) -> Self {
+        Self::new(name, Some(handshake), Some(running), State::Loaded, String::new())
+    }
+
+    pub(crate) fn refused(name: &str, error: &LoadError) -> Self {
+        Self::new(name, None, None, State::Declared, error.to_string())
+    }
+
+    fn new(
+        name: &str,
+        handshake: Option<Handshake>,
+        running: Option<Running>,
+        state: State,
+        reason: String,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            handshake,
+            running,
+            state: AtomicU8::new(state as u8),
+            reason: Mutex::new(reason),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn state(&self) -> State {
+        State::from_number(self.state.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn handshake(&self) -> Option<&Handshake> {
+        self.handshake.as_ref()
+    }
+
+    /// The way in, while the plugin may be called.
+    pub(crate) fn callable(&self) -> Option<&Running> {
+        match self.state() {
+            State::Loaded | State::Started => self.running.as_ref(),
+            State::Declared | State::Faulted | State::Stopped => None,
+        }
+    }
+
+    pub(crate) fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Release);
+    }
+
+    pub(crate) fn fault(&self, reason: &str) {
+        self.set_state(State::Faulted);
+        reason.clone_into(&mut self.reason.lock());
+        tracing::error!(
+            plugin = self.name,
+            reason,
+            "plugin faulted; it is not called any more"
+        );
+    }
+
+    /// Calls the plugin outside of a hook; a panic makes it faulted.
+    pub(crate) fn call<T>(&self, call: impl FnOnce(&PluginInstance) -> Result<T, Fault>) -> Result<T, Fault> {
+        let running = self.callable().ok_or(FaultCode::Closed)?;
+        call(&running.instance).inspect_err(|fault| {
+            if fault.code == FaultCode::Panicked {
+                self.panicked(&fault.message);
+            }
+        })
+    }
+
+    /// Hands a batch over. Never fails the writer: a hint that is not taken is counted.
+    pub(crate) fn notify(&self, batch: ChangeBatch<'_>) {
+        let Some(running) = self.callable() else { return };
+        let started = Instant::now();
+        let taken = {
+            let _inside = InsideHook::enter();
+            running.instance.notify(batch)
+        };
+        let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.counters.notify_calls.fetch_add(1, Ordering::Relaxed);
+        self.counters.notify_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.hook_result(taken, batch.len());
+    }
+
+    pub(crate) fn collection_event(&self, event: &CollectionEvent<'_>) {
+        let Some(running) = self.callable() else { return };
+        let taken = {
+            let _inside = InsideHook::enter();
+            running.instance.collection_event(event)
+        };
+        self.hook_result(taken, 1);
+    }
+
+    fn hook_result(&self, taken: Result<(), FaultCode>, hints: usize) {
+        match taken {
+            Ok(()) => {}
+            Err(FaultCode::Panicked) => self.panicked("a panic inside a hook"),
+            Err(code) => {
+                let before = self
+                    .counters
+                    .refused_hints
+                    .fetch_add(hints as u64, Ordering::Relaxed);
+                if before == 0 {
+                    tracing::warn!(plugin = self.name, %code, "the plugin refuses hints; see its status");
+                }
+            }
+        }
+    }
+
+    pub(crate) fn http(&self, request: Request, responder: Responder) {
+        self.counters.http_calls.fetch_add(1, Ordering::Relaxed);
+        match self.callable() {
+            // After a fault the responder has answered already: the plugin's end dropped it.
+            Some(running) => {
+                if let Err(fault) = running.instance.http(request, responder)
+                    && fault.code == FaultCode::Panicked
+                {
+                    self.panicked(&fault.message);
+                }
+            }
+            None => responder.respond(Response::json_error(
+                503,
+                "plugin_unavailable",
+                &format!("the plugin '{}' is {}", self.name, self.state().name()),
+            )),
+        }
+    }
+
+    fn panicked(&self, message: &str) {
+        self.counters.panics.fetch_add(1, Ordering::Relaxed);
+        self.fault(&format!("panicked: {message}"));
+    }
+
+    /// First phase of the shutdown.
+    pub(crate) fn stop_intake(&self) {
+        if let Err(fault) = self.call(PluginInstance::stop_intake)
+            && fault.code != FaultCode::Closed
+        {
+            tracing::warn!(plugin = self.name, %fault, "stopping the intake failed");
+        }
+    }
+
+    /// Second phase; afterwards the plugin's callbacks answer `Closed`.
+    pub(crate) fn drain(&self, deadline: Duration) {
+        match self.call(|instance| instance.drain(deadline)) {
+            Ok(0) => tracing::info!(plugin = self.name, "plugin drained"),
+            Ok(left) => tracing::info!(
+                plugin = self.name,
+                left,
+                "plugin stopped; the rest waits for the next start"
+            ),
+            Err(fault) if fault.code == FaultCode::Closed => {}
+            Err(fault) => tracing::error!(plugin = self.name, %fault, "draining failed"),
+        }
+        if let Some(running) = &self.running {
+            running.context.close();
+        }
+        if self.callable().is_some() {
+            self.set_state(State::Stopped);
+        }
+    }
+
+    pub(crate) fn report(&self) -> PluginReport {
+        PluginReport {
+            name: self.name.clone(),
+            state: self.state(),
+            reason: self.reason.lock().clone(),
+            handshake: self.handshake.clone(),
+            health: self.call(PluginInstance::health).ok(),
+        }
+    }
+}
