@@ -38,7 +38,7 @@ impl<'a> ChangeBatch<'a> {
     }
 
     /// The ids, in the writer's order; one may come twice.
-    pub fn ids(&self) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = &'a str> + Clone + use<'a> {
         self.raw.ids.as_slice().iter().map(|id| id.as_str())
     }
 

@@ -1,1 +1,29 @@
-//! Under construction.
+//! Keeps the Nexus graph database true to every insert, update and delete of a vector database.
+//!
+//! # The way of a change
+//!
+//! ```text
+//! host: notify -> journal (sled) -> lane: node stage -> lane: edge stage -> Nexus
+//!                                     |  reads the store and the journal's state, writes what differs
+//! ```
+//!
+//! - [`journal`]: which documents have work to do, and what the graph holds of each;
+//! - [`sync`]: lanes, stages, the link to Nexus, the comparison with the store;
+//! - [`graph`]: keys, records, the catalogue of statements, operations on the graph;
+//! - [`nexus`]: the HTTP client;
+//! - [`config`], [`plugin`], [`status`], [`metrics`]: what the operator sees.
+//!
+//! # Promise
+//!
+//! At-least-once, in order per document, effects idempotent. Hints say where to look, never what is there; a stage reads
+//! the store when it works. So repeats, lost order and crashes all end in a graph that says what the store says.
+
+pub mod config;
+pub mod graph;
+pub mod journal;
+mod logging;
+pub mod metrics;
+pub mod nexus;
+pub mod plugin;
+pub mod status;
+pub mod sync;

@@ -1,0 +1,401 @@
+//! The section `nexus_integration:` of the host's configuration.
+//!
+//! It reaches the plugin as JSON with environment references resolved. Every fault names its key; faults of value are
+//! reported all at once. The only secret in it is the API key, which prints as `[redacted]`.
+
+mod similarity;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+pub use similarity::{Similarity, SimilarityOverride, Thresholds};
+
+use crate::nexus::{ApiKey, NexusConfig, RetryPolicy};
+
+/// Why a configuration is refused: one line a fault, each beginning with its key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", faults.join("; "))]
+pub struct ConfigError {
+    /// The faults, as `nexus_integration.similarity.top_k: 0 is out of range; allowed are 1 to 1000`.
+    pub faults: Vec<String>,
+}
+
+/// The whole section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whether documents are synced. Hints are journaled only then. Default true.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Where Nexus is, as `http://127.0.0.1:15474`.
+    pub nexus_url: Url,
+    /// Nexus's API key; empty: none.
+    #[serde(default)]
+    pub api_key: Option<ApiKey>,
+    /// How to talk to Nexus.
+    #[serde(default)]
+    pub connection: Connection,
+    /// How work is done.
+    #[serde(default)]
+    pub sync: Sync,
+    /// Which documents are similar.
+    #[serde(default)]
+    pub similarity: Similarity,
+    /// Payload properties that are copied to the node, by name, from the payload's root or its `metadata`.
+    #[serde(default = "default_properties")]
+    pub properties: BTreeSet<String>,
+    /// Whether collections that `collections` does not name are synced. Default true.
+    #[serde(default = "yes")]
+    pub sync_all_collections: bool,
+    /// Settings by collection.
+    #[serde(default)]
+    pub collections: Vec<Collection>,
+}
+
+/// `connection:`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Connection {
+    /// Bound on establishing a connection. Default 5000.
+    pub connect_timeout_ms: u64,
+    /// Bound on one request. Default 30000.
+    pub request_timeout_ms: u64,
+    /// Requests at the same time. Default 8.
+    pub pool_size: usize,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            connect_timeout_ms: 5_000,
+            request_timeout_ms: 30_000,
+            pool_size: 8,
+        }
+    }
+}
+
+/// `sync:`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sync {
+    /// Lanes that write nodes; one more writes edges. Default 2.
+    pub worker_threads: usize,
+    /// Documents a batch. Default 200.
+    pub batch_size: usize,
+    /// Attempts of one request before its documents go back to the queue. Default 4.
+    pub retry_attempts: u32,
+    /// Wait before a repeated attempt; doubles, jittered. Default 100.
+    pub retry_delay_ms: u64,
+    /// Longest wait before a repeated attempt. Default 10000.
+    pub max_retry_delay_ms: u64,
+    /// Documents that may wait. Further changes mark their collection for a comparison with the graph instead; nothing
+    /// is lost. Default 1000000.
+    pub max_queue_size: usize,
+    /// How often the journal is written out: what a crash can cost in hints, which the comparison at the next start
+    /// finds again. Default 20.
+    pub flush_interval_ms: u64,
+}
+
+impl Default for Sync {
+    fn default() -> Self {
+        Self {
+            worker_threads: 2,
+            batch_size: 200,
+            retry_attempts: 4,
+            retry_delay_ms: 100,
+            max_retry_delay_ms: 10_000,
+            max_queue_size: 1_000_000,
+            flush_interval_ms: 20,
+        }
+    }
+}
+
+/// An entry of `collections:`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collection {
+    /// The collection.
+    pub name: String,
+    /// Whether it is synced. Default true.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// What differs from the general settings.
+    #[serde(default)]
+    pub similarity: SimilarityOverride,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_properties() -> BTreeSet<String> {
+    [
+        "title",
+        "doc_type",
+        "file_path",
+        "chunk_index",
+        "parent_id",
+        "source",
+        "author",
+        "language",
+        "url",
+    ]
+    .map(str::to_owned)
+    .into()
+}
+
+impl Config {
+    /// Reads and checks the section.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the first unknown key or wrong type, else with all values out of range.
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let config: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let path = error.path().to_string();
+            let key = if path == "." {
+                SECTION.to_owned()
+            } else {
+                format!("{SECTION}.{path}")
+            };
+            ConfigError {
+                faults: vec![format!("{key}: {}", without_position(&error.into_inner()))],
+            }
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let mut faults = Faults::default();
+        let url = &self.nexus_url;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            faults.add(
+                "nexus_url",
+                "must be an http or https address, as http://127.0.0.1:15474",
+            );
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            faults.add("nexus_url", "must not hold credentials; use api_key");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            faults.add("nexus_url", "must not hold a query or a fragment");
+        }
+        let Connection {
+            connect_timeout_ms,
+            request_timeout_ms,
+            pool_size,
+        } = self.connection;
+        faults.range("connection.connect_timeout_ms", connect_timeout_ms, 1, 600_000);
+        faults.range("connection.request_timeout_ms", request_timeout_ms, 1, 3_600_000);
+        faults.range("connection.pool_size", pool_size as u64, 1, 256);
+        let sync = &self.sync;
+        faults.range("sync.worker_threads", sync.worker_threads as u64, 1, 64);
+        faults.range("sync.batch_size", sync.batch_size as u64, 1, 5_000);
+        faults.range("sync.retry_attempts", sync.retry_attempts.into(), 1, 100);
+        faults.range("sync.retry_delay_ms", sync.retry_delay_ms, 1, 60_000);
+        faults.range(
+            "sync.max_retry_delay_ms",
+            sync.max_retry_delay_ms,
+            sync.retry_delay_ms,
+            3_600_000,
+        );
+        faults.range(
+            "sync.max_queue_size",
+            sync.max_queue_size as u64,
+            1_000,
+            100_000_000,
+        );
+        faults.range("sync.flush_interval_ms", sync.flush_interval_ms, 1, 10_000);
+        self.similarity.check("similarity", &mut faults);
+        for (index, collection) in self.collections.iter().enumerate() {
+            let key = format!("collections[{index}]");
+            if collection.name.is_empty() {
+                faults.add(&format!("{key}.name"), "must not be empty");
+            }
+            if self.collections[..index]
+                .iter()
+                .any(|other| other.name == collection.name)
+            {
+                faults.add(
+                    &format!("{key}.name"),
+                    &format!("'{}' is listed twice", collection.name),
+                );
+            }
+            collection
+                .similarity
+                .check(&format!("{key}.similarity"), &mut faults);
+        }
+        for name in self
+            .properties
+            .iter()
+            .filter(|name| crate::sync::is_reserved_property(name))
+        {
+            faults.add(
+                "properties",
+                &format!("'{name}' is a property that the plugin sets itself"),
+            );
+        }
+        faults.into_result()
+    }
+
+    /// Whether documents of this collection are synced.
+    #[must_use]
+    pub fn syncs(&self, collection: &str) -> bool {
+        self.enabled
+            && self
+                .entry(collection)
+                .map_or(self.sync_all_collections, |entry| entry.enabled)
+    }
+
+    /// The similarity settings of a collection.
+    #[must_use]
+    pub fn similarity_of(&self, collection: &str) -> Similarity {
+        match self.entry(collection) {
+            Some(entry) => entry.similarity.over(&self.similarity),
+            None => self.similarity.clone(),
+        }
+    }
+
+    fn entry(&self, collection: &str) -> Option<&Collection> {
+        self.collections.iter().find(|entry| entry.name == collection)
+    }
+
+    /// What the client needs of it.
+    #[must_use]
+    pub fn client(&self) -> NexusConfig {
+        let api_key = self.api_key.clone().filter(|key| !key.is_empty());
+        NexusConfig {
+            api_key,
+            connect_timeout: Duration::from_millis(self.connection.connect_timeout_ms),
+            request_timeout: Duration::from_millis(self.connection.request_timeout_ms),
+            pool_size: self.connection.pool_size,
+            retry: RetryPolicy {
+                max_attempts: self.sync.retry_attempts,
+                base_delay: Duration::from_millis(self.sync.retry_delay_ms),
+                cap: Duration::from_millis(self.sync.max_retry_delay_ms),
+            },
+            ..NexusConfig::new(self.nexus_url.clone())
+        }
+    }
+}
+
+const SECTION: &str = "nexus_integration";
+
+/// The message without serde's position in the JSON text, which the operator never saw.
+fn without_position(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    match message.rfind(" at line ") {
+        Some(at) => message[..at].to_owned(),
+        None => message,
+    }
+}
+
+/// Collects faults of value.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<String>);
+
+impl Faults {
+    fn add(&mut self, key: &str, reason: &str) {
+        self.0.push(format!("{SECTION}.{key}: {reason}"));
+    }
+
+    fn range(&mut self, key: &str, value: u64, least: u64, most: u64) {
+        if !(least..=most).contains(&value) {
+            self.add(
+                key,
+                &format!("{value} is out of range; allowed are {least} to {most}"),
+            );
+        }
+    }
+
+    fn into_result(self) -> Result<(), ConfigError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError { faults: self.0 })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use vectorizer_plugin_api::model::Metric;
+
+    fn read(section: Value) -> Result<Config, ConfigError> {
+        Config::from_json(&section.to_string())
+    }
+
+    fn faults(section: Value) -> String {
+        read(section).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_address_is_enough() {
+        let config = read(json!({"nexus_url": "http://127.0.0.1:15474"})).unwrap();
+        assert!(config.syncs("anything"));
+        assert!((config.similarity_of("c").threshold.of(Metric::Cosine) - 0.75).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_wrong_type_are_named() {
+        let url = "http://h";
+        assert!(
+            faults(json!({"nexus_url": url, "sync": {"bach_size": 1}}))
+                .contains("nexus_integration.sync.bach_size")
+        );
+        assert!(faults(json!({"nexus_url": url, "sync": {"batch_size": "x"}})).contains("sync.batch_size"));
+        assert!(faults(json!({})).contains("nexus_url"));
+        assert!(faults(json!({"nexus_url": "not an address"})).contains("nexus_integration.nexus_url"));
+    }
+
+    #[test]
+    fn all_values_out_of_range_are_reported_at_once() {
+        let text = faults(json!({
+            "nexus_url": "ftp://user:pw@h/?q",
+            "similarity": {"top_k": 0, "threshold": {"cosine": 1.5}},
+            "sync": {"batch_size": 0},
+            "properties": ["rev"],
+            "collections": [{"name": "a"}, {"name": "a", "similarity": {"threshold": -2.0}}],
+        }));
+        for key in [
+            "nexus_url: must be",
+            "nexus_url: must not hold credentials",
+            "similarity.top_k",
+            "similarity.threshold.cosine",
+            "sync.batch_size",
+            "properties: 'rev'",
+            "collections[1].name",
+            "collections[1].similarity.threshold",
+        ] {
+            assert!(text.contains(key), "{key} is missing in: {text}");
+        }
+        assert!(!text.contains("pw"), "credentials must not be repeated");
+    }
+
+    #[test]
+    fn a_collection_can_be_left_out_or_differ() {
+        let config = read(json!({
+            "nexus_url": "http://h",
+            "sync_all_collections": false,
+            "collections": [{"name": "a", "similarity": {"top_k": 3}}, {"name": "b", "enabled": false}],
+        }))
+        .unwrap();
+        assert!(config.syncs("a") && !config.syncs("b") && !config.syncs("c"));
+        assert_eq!(
+            (config.similarity_of("a").top_k, config.similarity_of("c").top_k),
+            (3, 10)
+        );
+    }
+
+    #[test]
+    fn the_api_key_never_prints() {
+        let config = read(json!({"nexus_url": "http://h", "api_key": "topsecret"})).unwrap();
+        assert!(!format!("{config:?}").contains("topsecret"));
+    }
+}

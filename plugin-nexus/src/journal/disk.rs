@@ -1,0 +1,276 @@
+//! The journal on disk: one sled tree, so that a hint's removal and the state it led to are one atomic batch.
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `h` + document | work (1 byte), since when (8 bytes, big-endian Unix microseconds) |
+//! | `s` + document | the state, postcard |
+//! | `r` + document + source id | nothing: the source has an edge to the document |
+//! | `mformat` | 1 byte |
+//! | `mepoch` | 4 bytes, big-endian |
+//! | `mclean` | 1 byte: whether the last run ended with nothing under way |
+//!
+//! A document is the length of its collection's name (2 bytes, big-endian), the name, the id. Under `r` the id is preceded
+//! by its length (4 bytes, big-endian), so that the source can follow.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use sled::IVec;
+
+use super::DocumentId;
+use super::error::JournalError;
+use super::pending::Work;
+use super::state::DocumentState;
+
+const FORMAT: u8 = 1;
+const HINT: u8 = b'h';
+const STATE: u8 = b's';
+const REVERSE: u8 = b'r';
+const META_FORMAT: &[u8] = b"mformat";
+const META_EPOCH: &[u8] = b"mepoch";
+const META_CLEAN: &[u8] = b"mclean";
+
+/// Enough for the hot end of the tree; the rest is the page cache's.
+const CACHE_BYTES: u64 = 64 << 20;
+
+#[derive(Debug)]
+pub(super) struct Disk {
+    db: sled::Db,
+    epoch: AtomicU32,
+}
+
+impl Disk {
+    pub(super) fn open(folder: &Path, flush_interval: Duration) -> Result<Self, JournalError> {
+        let db = sled::Config::new()
+            .path(folder)
+            .mode(sled::Mode::HighThroughput)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(Some(
+                u64::try_from(flush_interval.as_millis()).unwrap_or(u64::MAX),
+            ))
+            .open()
+            .map_err(|error| JournalError::Open {
+                folder: folder.to_owned(),
+                reason: error.to_string(),
+            })?;
+        let disk = Self {
+            db,
+            epoch: AtomicU32::new(0),
+        };
+        disk.begin(folder.to_owned())?;
+        Ok(disk)
+    }
+
+    fn begin(&self, folder: PathBuf) -> Result<(), JournalError> {
+        match self.db.get(META_FORMAT)? {
+            None => drop(self.db.insert(META_FORMAT, &[FORMAT])?),
+            Some(found) if found.as_ref() == [FORMAT] => {}
+            Some(found) => {
+                return Err(JournalError::Format {
+                    folder,
+                    found: format!("{:?}", found.as_ref()),
+                    known: FORMAT,
+                });
+            }
+        }
+        let last = match self.db.get(META_EPOCH)? {
+            Some(bytes) => u32::from_be_bytes(fixed(&bytes, "epoch")?),
+            None => 0,
+        };
+        let was_clean = self
+            .db
+            .get(META_CLEAN)?
+            .is_some_and(|value| value.as_ref() == [1]);
+        self.db.insert(META_CLEAN, &[0])?;
+        self.epoch.store(last, Ordering::Release);
+        if !was_clean {
+            self.next_epoch()?;
+        }
+        self.db.flush()?;
+        Ok(())
+    }
+
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    pub(super) fn next_epoch(&self) -> Result<u32, JournalError> {
+        let next = self.epoch().wrapping_add(1);
+        self.db.insert(META_EPOCH, &next.to_be_bytes())?;
+        self.db.flush()?;
+        self.epoch.store(next, Ordering::Release);
+        Ok(next)
+    }
+
+    pub(super) fn close(&self, clean: bool) -> Result<(), JournalError> {
+        self.db.insert(META_CLEAN, &[u8::from(clean)])?;
+        self.db.flush()?;
+        Ok(())
+    }
+
+    /// The hints of the last run.
+    pub(super) fn hints(&self) -> impl Iterator<Item = Result<(DocumentId, Work, u64), JournalError>> {
+        self.db.scan_prefix([HINT]).map(|entry| {
+            let (key, value) = entry?;
+            let document = parse_key(&key)?;
+            let [work, since @ ..] = fixed::<9>(&value, "hint")?;
+            Ok((document, Work::from_bits(work), u64::from_be_bytes(since)))
+        })
+    }
+
+    pub(super) fn state(&self, document: &DocumentId) -> Result<Option<DocumentState>, JournalError> {
+        match self.db.get(key(STATE, document)?)? {
+            Some(bytes) => parse_state(&bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn sources(&self, document: &DocumentId) -> Result<Vec<String>, JournalError> {
+        let prefix = reverse_prefix(document)?;
+        self.db
+            .scan_prefix(&prefix)
+            .keys()
+            .map(|key| {
+                let key = key?;
+                let source = key.get(prefix.len()..).unwrap_or_default();
+                Ok(std::str::from_utf8(source)
+                    .map_err(|_| JournalError::Damaged { what: "key" })?
+                    .to_owned())
+            })
+            .collect()
+    }
+
+    pub(super) fn ids(&self, collection: &str) -> impl Iterator<Item = Result<String, JournalError>> + use<> {
+        // A name too long for a key has no states.
+        let prefix = collection_prefix(STATE, collection).unwrap_or_else(|_| vec![0]);
+        self.db
+            .scan_prefix(prefix)
+            .keys()
+            .map(|key| Ok(parse_key(&key?)?.id.to_string()))
+    }
+
+    /// Seeks from collection to collection instead of reading all keys.
+    pub(super) fn collections(&self) -> Result<BTreeSet<String>, JournalError> {
+        let mut found = BTreeSet::new();
+        let mut from = vec![STATE];
+        while let Some(entry) = self.db.range(from.as_slice()..[STATE + 1].as_slice()).next() {
+            let document = parse_key(&entry?.0)?;
+            let mut after = collection_prefix(STATE, &document.collection)?;
+            found.insert(document.collection.to_string());
+            // The least key above all that begin with this prefix.
+            while let Some(last) = after.pop() {
+                if last < u8::MAX {
+                    after.push(last + 1);
+                    break;
+                }
+            }
+            from = after;
+        }
+        Ok(found)
+    }
+
+    pub(super) fn apply(&self, changes: Changes) -> Result<(), JournalError> {
+        Ok(self.db.apply_batch(changes.batch)?)
+    }
+}
+
+/// Changes that are written together.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    batch: sled::Batch,
+}
+
+impl Changes {
+    pub(super) fn put_hint(
+        &mut self,
+        document: &DocumentId,
+        work: Work,
+        since: u64,
+    ) -> Result<(), JournalError> {
+        let mut value = [0; 9];
+        value[0] = work.bits();
+        value[1..].copy_from_slice(&since.to_be_bytes());
+        self.batch.insert(key(HINT, document)?, &value);
+        Ok(())
+    }
+
+    pub(super) fn remove_hint(&mut self, document: &DocumentId) -> Result<(), JournalError> {
+        self.batch.remove(key(HINT, document)?);
+        Ok(())
+    }
+
+    pub(super) fn put_state(
+        &mut self,
+        document: &DocumentId,
+        state: &DocumentState,
+    ) -> Result<(), JournalError> {
+        let bytes = postcard::to_stdvec(state).map_err(|_| JournalError::Damaged { what: "state" })?;
+        self.batch.insert(key(STATE, document)?, bytes);
+        Ok(())
+    }
+
+    pub(super) fn put_edge(&mut self, source: &DocumentId, target: &str) -> Result<(), JournalError> {
+        self.batch.insert(reverse_key(source, target)?, &[]);
+        Ok(())
+    }
+
+    pub(super) fn remove_edge(&mut self, source: &DocumentId, target: &str) -> Result<(), JournalError> {
+        self.batch.remove(reverse_key(source, target)?);
+        Ok(())
+    }
+
+    pub(super) fn remove_state(&mut self, document: &DocumentId) -> Result<(), JournalError> {
+        self.batch.remove(key(STATE, document)?);
+        Ok(())
+    }
+}
+
+fn collection_prefix(kind: u8, collection: &str) -> Result<Vec<u8>, JournalError> {
+    let length = u16::try_from(collection.len()).map_err(|_| JournalError::NameTooLong(collection.len()))?;
+    let mut key = vec![kind];
+    key.extend(length.to_be_bytes());
+    key.extend(collection.as_bytes());
+    Ok(key)
+}
+
+fn key(kind: u8, document: &DocumentId) -> Result<Vec<u8>, JournalError> {
+    let mut key = collection_prefix(kind, &document.collection)?;
+    key.extend(document.id.as_bytes());
+    Ok(key)
+}
+
+fn reverse_prefix(target: &DocumentId) -> Result<Vec<u8>, JournalError> {
+    let mut key = collection_prefix(REVERSE, &target.collection)?;
+    let length = u32::try_from(target.id.len()).map_err(|_| JournalError::NameTooLong(target.id.len()))?;
+    key.extend(length.to_be_bytes());
+    key.extend(target.id.as_bytes());
+    Ok(key)
+}
+
+fn reverse_key(source: &DocumentId, target: &str) -> Result<Vec<u8>, JournalError> {
+    let mut key = reverse_prefix(&DocumentId::new(source.collection.clone(), target))?;
+    key.extend(source.id.as_bytes());
+    Ok(key)
+}
+
+fn parse_key(key: &IVec) -> Result<DocumentId, JournalError> {
+    let damaged = || JournalError::Damaged { what: "key" };
+    let (length, rest) = key
+        .get(1..)
+        .and_then(|rest| rest.split_first_chunk::<2>())
+        .ok_or_else(damaged)?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    let (collection, id) = rest.split_at_checked(length).ok_or_else(damaged)?;
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| damaged());
+    Ok(DocumentId::new(text(collection)?, text(id)?))
+}
+
+fn parse_state(bytes: &[u8]) -> Result<DocumentState, JournalError> {
+    postcard::from_bytes(bytes).map_err(|_| JournalError::Damaged { what: "state" })
+}
+
+fn fixed<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], JournalError> {
+    bytes.try_into().map_err(|_| JournalError::Damaged { what })
+}

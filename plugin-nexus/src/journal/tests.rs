@@ -1,0 +1,330 @@
+//! The journal over real files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::graph::RecordShape;
+
+fn open(folder: &Path) -> Journal {
+    Journal::open(folder, Duration::from_millis(5), 1_000_000).unwrap()
+}
+
+fn state(rev: u64, edges: &[&str]) -> DocumentState {
+    DocumentState {
+        epoch: Some(1),
+        edges_epoch: Some(1),
+        rev,
+        born: 7,
+        fingerprint: 1 << 100,
+        copy_rules: 3,
+        vector: Some(9),
+        shape: RecordShape {
+            width: 256,
+            names: BTreeSet::from(["title".to_owned()]),
+        },
+        edges: edges
+            .iter()
+            .map(|id| EdgeState {
+                target: (*id).into(),
+                target_born: 7,
+                score: 0.5,
+            })
+            .collect(),
+    }
+}
+
+fn add(journal: &Journal, collection: &str, ids: &[&str]) {
+    journal
+        .add(collection, ids.iter().copied(), Work::NODE, 5)
+        .unwrap();
+}
+
+fn ids(batch: &Batch) -> Vec<&str> {
+    batch.claims.iter().map(|claim| claim.id.as_ref()).collect()
+}
+
+fn settle(journal: &Journal, batch: &Batch, left: Work) {
+    let outcomes = batch
+        .claims
+        .iter()
+        .map(|claim| Outcome::new(claim.id.clone(), left, StateChange::Keep))
+        .collect();
+    journal.commit(batch, outcomes, &[], 6).unwrap();
+}
+
+#[test]
+fn hints_and_states_outlive_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let journal = open(folder.path());
+        add(&journal, "c", &["a", "b"]);
+        let batch = journal.claim(Stage::Nodes, 1).unwrap();
+        let mut outcome = Outcome::new("a".into(), Work::EDGES, StateChange::Put(state(3, &["z"])));
+        outcome.gained = vec!["z".into()];
+        journal
+            .commit(&batch, vec![outcome], &[("m".into(), Work::EDGES)], 6)
+            .unwrap();
+        journal.close(true).unwrap();
+    }
+    let journal = open(folder.path());
+    assert_eq!(
+        journal.state(&DocumentId::new("c", "a")).unwrap(),
+        Some(state(3, &["z"]))
+    );
+    assert_eq!(journal.sources(&DocumentId::new("c", "z")).unwrap(), ["a"]);
+    assert_eq!(ids(&journal.claim(Stage::Nodes, 9).unwrap()), ["b"]);
+    let edges = journal.claim(Stage::Edges, 9).unwrap();
+    assert_eq!(
+        ids(&edges).into_iter().collect::<BTreeSet<_>>(),
+        BTreeSet::from(["a", "m"])
+    );
+}
+
+#[test]
+fn a_crash_begins_a_new_epoch_and_a_clean_end_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(folder.path()).epoch();
+    let after_crash = open(folder.path());
+    assert_eq!(after_crash.epoch(), first + 1);
+    after_crash.close(true).unwrap();
+    drop(after_crash);
+    assert_eq!(open(folder.path()).epoch(), first + 1);
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = open(folder.path());
+    assert!(matches!(
+        Journal::open(folder.path(), Duration::from_millis(5), 10),
+        Err(JournalError::Open { .. })
+    ));
+}
+
+#[test]
+fn a_later_format_is_refused_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    sled::open(folder.path())
+        .unwrap()
+        .insert("mformat", &[9])
+        .unwrap();
+    assert!(matches!(
+        Journal::open(folder.path(), Duration::from_millis(5), 10),
+        Err(JournalError::Format { known: 1, .. })
+    ));
+    assert_eq!(
+        sled::open(folder.path())
+            .unwrap()
+            .get("mformat")
+            .unwrap()
+            .unwrap()
+            .as_ref(),
+        [9]
+    );
+}
+
+#[test]
+fn a_document_at_work_has_one_owner_and_one_more_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    add(&journal, "c", &["a"]);
+    let batch = journal.claim(Stage::Nodes, 9).unwrap();
+    for _ in 0..5 {
+        add(&journal, "c", &["a"]);
+    }
+    assert_eq!(journal.claim(Stage::Nodes, 9), None);
+    settle(&journal, &batch, Work::NONE);
+    let again = journal.claim(Stage::Nodes, 9).unwrap();
+    settle(&journal, &again, Work::NONE);
+    assert_eq!(journal.claim(Stage::Nodes, 9), None);
+    assert_eq!(journal.depth(), Depth::default());
+}
+
+#[test]
+fn collections_take_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    add(
+        &journal,
+        "large",
+        &many.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    add(&journal, "small", &["x"]);
+    assert_eq!(
+        journal.claim(Stage::Nodes, 10).unwrap().collection.as_ref(),
+        "large"
+    );
+    assert_eq!(
+        journal.claim(Stage::Nodes, 10).unwrap().collection.as_ref(),
+        "small"
+    );
+    assert_eq!(
+        journal.claim(Stage::Nodes, 10).unwrap().collection.as_ref(),
+        "large"
+    );
+}
+
+#[test]
+fn edges_wait_for_the_nodes_of_their_collection() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    journal.add("c", ["e"].into_iter(), Work::EDGES, 1).unwrap();
+    add(&journal, "c", &["n"]);
+    assert_eq!(journal.claim(Stage::Edges, 9), None);
+    let nodes = journal.claim(Stage::Nodes, 9).unwrap();
+    settle(&journal, &nodes, Work::EDGES);
+    assert_eq!(ids(&journal.claim(Stage::Edges, 9).unwrap()), ["e", "n"]);
+}
+
+#[test]
+fn a_postponed_document_waits_longer_each_time_unless_something_new_comes() {
+    let mut pending = pending::Pending::default();
+    let start = Instant::now();
+    let document = DocumentId::new("c", "a");
+    let second = Duration::from_secs(1);
+    pending.add(&document, Work::NODE, 1, start);
+    let mut now = start;
+    for wait in [1, 2, 4, 4] {
+        let batch = pending.claim(Stage::Nodes, 9, now).unwrap();
+        pending.postpone(&document, &batch.claims[0], second, 4 * second, now);
+        assert_eq!(
+            pending.claim(Stage::Nodes, 9, now + wait * second - second / 2),
+            None
+        );
+        now += wait * second;
+    }
+    let batch = pending.claim(Stage::Nodes, 9, now).unwrap();
+    pending.postpone(&document, &batch.claims[0], second, 4 * second, now);
+    pending.add(&document, Work::NODE, 2, now);
+    assert!(pending.claim(Stage::Nodes, 9, now).is_some());
+}
+
+#[test]
+fn where_the_queue_is_full_the_collection_becomes_dirty() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), Duration::from_millis(5), 2).unwrap();
+    add(&journal, "c", &["a", "b"]);
+    add(&journal, "c", &["a"]);
+    assert!(journal.take_dirty().is_empty());
+    add(&journal, "c", &["x"]);
+    assert_eq!(journal.take_dirty(), BTreeSet::from(["c".to_owned()]));
+    assert_eq!(journal.depth().nodes, 2);
+}
+
+#[test]
+fn collections_and_ids_are_listed_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    for (collection, id) in [
+        ("a", "1"),
+        ("a", "2"),
+        ("a\u{10ffff}", "3"),
+        ("ab", "4"),
+        ("b", "5"),
+    ] {
+        journal.add(collection, [id].into_iter(), Work::NODE, 1).unwrap();
+        let batch = journal.claim(Stage::Nodes, 9).unwrap();
+        let outcome = Outcome::new(id.into(), Work::NONE, StateChange::Put(state(1, &[])));
+        journal.commit(&batch, vec![outcome], &[], 2).unwrap();
+    }
+    let names: Vec<_> = journal.collections().unwrap().into_iter().collect();
+    assert_eq!(names, ["a", "ab", "a\u{10ffff}", "b"]);
+    assert_eq!(
+        journal.ids("a").collect::<Result<Vec<_>, _>>().unwrap(),
+        ["1", "2"]
+    );
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Add(u8, Work),
+    Claim(Stage, usize),
+    Settle(Work),
+    Release,
+    Reopen,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let work = prop_oneof![Just(Work::NODE), Just(Work::EDGES), Just(Work::SPREAD)];
+    let stage = prop_oneof![Just(Stage::Nodes), Just(Stage::Edges)];
+    let left = prop_oneof![Just(Work::NONE), Just(Work::EDGES)];
+    let step = prop_oneof![
+        4 => (0_u8..6, work).prop_map(|(id, work)| Step::Add(id, work)),
+        3 => (stage, 1_usize..4).prop_map(|(stage, most)| Step::Claim(stage, most)),
+        3 => left.prop_map(Step::Settle),
+        1 => Just(Step::Release),
+        1 => Just(Step::Reopen),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Against the simplest thing that could be right: a map from document to its outstanding work.
+    #[test]
+    fn no_work_is_lost_or_invented(steps in steps()) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = open(folder.path());
+        let mut reference: BTreeMap<String, Work> = BTreeMap::new();
+        let mut claimed: Vec<(Batch, BTreeMap<String, Work>)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Add(id, work) => {
+                    let id = id.to_string();
+                    journal.add("c", [id.as_str()].into_iter(), work, 1).unwrap();
+                    let all = reference.get(&id).copied().unwrap_or(Work::NONE).and(work);
+                    reference.insert(id.clone(), all);
+                    for (_, meanwhile) in claimed.iter_mut().filter(|(b, _)| b.claims.iter().any(|c| *c.id == *id)) {
+                        let all = meanwhile.get(&id).copied().unwrap_or(Work::NONE).and(work);
+                        meanwhile.insert(id.clone(), all);
+                    }
+                }
+                Step::Claim(stage, most) => {
+                    if let Some(batch) = journal.claim(stage, most) {
+                        prop_assert!(batch.claims.len() <= most);
+                        for claim in &batch.claims {
+                            prop_assert_eq!(reference.get(claim.id.as_ref()), Some(&claim.work));
+                            let owned = claimed.iter().any(|(b, _)| b.claims.iter().any(|c| c.id == claim.id));
+                            prop_assert!(!owned, "two owners");
+                        }
+                        claimed.push((batch, BTreeMap::new()));
+                    }
+                }
+                Step::Settle(left) => if let Some((batch, meanwhile)) = claimed.pop() {
+                    settle(&journal, &batch, left);
+                    for claim in &batch.claims {
+                        let rest = left.and(meanwhile.get(claim.id.as_ref()).copied().unwrap_or(Work::NONE));
+                        if rest.is_none() {
+                            reference.remove(claim.id.as_ref());
+                        } else {
+                            reference.insert(claim.id.to_string(), rest);
+                        }
+                    }
+                },
+                Step::Release => if let Some((batch, _)) = claimed.pop() {
+                    journal.release(&batch);
+                },
+                Step::Reopen => {
+                    claimed.clear();
+                    journal.close(true).unwrap();
+                    drop(journal);
+                    journal = open(folder.path());
+                }
+            }
+        }
+        for (batch, _) in claimed {
+            journal.release(&batch);
+        }
+        let mut found = BTreeMap::new();
+        for stage in [Stage::Nodes, Stage::Edges] {
+            while let Some(batch) = journal.claim(stage, 3) {
+                found.extend(batch.claims.iter().map(|claim| (claim.id.to_string(), claim.work)));
+            }
+        }
+        prop_assert_eq!(found, reference);
+    }
+}

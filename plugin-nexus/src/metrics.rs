@@ -1,0 +1,278 @@
+//! What the plugin counts, in a registry of its own.
+//!
+//! Label sets are closed: collections beyond [`MAX_COLLECTIONS`] share the label `_other`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
+};
+
+use crate::journal::{Batch, Stage, Work};
+use crate::sync::{Context, Done, LinkState};
+
+/// Collections with a label of their own.
+const MAX_COLLECTIONS: usize = 100;
+const OTHER: &str = "_other";
+const SIMILAR_TO: &str = "SIMILAR_TO";
+const MICROS: f64 = 1e6;
+
+/// Totals of one collection, for the status.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Nodes written.
+    pub synced: u64,
+    /// Nodes deleted.
+    pub deleted: u64,
+    /// Failures.
+    pub errors: u64,
+    /// When a node was last written or deleted.
+    pub last_sync: Option<Timestamp>,
+    /// The last failure. No payload text.
+    pub last_error: Option<String>,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    sync: IntCounterVec,
+    sync_errors: IntCounterVec,
+    sync_seconds: HistogramVec,
+    batch_size: HistogramVec,
+    lag_seconds: Histogram,
+    created: IntCounterVec,
+    retracted: IntCounterVec,
+    queue_depth: IntGaugeVec,
+    queue_oldest: Gauge,
+    up: IntGauge,
+    totals: Mutex<BTreeMap<String, Totals>>,
+    labels: Mutex<BTreeSet<String>>,
+    reconciled: Mutex<Option<Timestamp>>,
+}
+
+impl Metrics {
+    /// Registers all metrics.
+    ///
+    /// # Errors
+    /// A name or label that Prometheus does not allow: a programming error.
+    pub fn new() -> prometheus::Result<Self> {
+        let name = |name: &str| format!("vectorizer_nexus_{name}");
+        let opts = |short: &str, help: &str| Opts::new(name(short), help);
+        let metrics = Self {
+            registry: Registry::new(),
+            sync: IntCounterVec::new(
+                opts(
+                    "sync_total",
+                    "Documents brought in line with the store, by what was done to their node",
+                ),
+                &["collection", "status"],
+            )?,
+            sync_errors: IntCounterVec::new(
+                opts(
+                    "sync_errors_total",
+                    "Batches and documents that failed, by who is to blame",
+                ),
+                &["collection", "error_type"],
+            )?,
+            sync_seconds: HistogramVec::new(
+                HistogramOpts::new(
+                    name("sync_duration_seconds"),
+                    "Time for a batch, from its claim to its commit",
+                )
+                .buckets(decades(1e-3, 5)),
+                &["stage"],
+            )?,
+            batch_size: HistogramVec::new(
+                HistogramOpts::new(name("batch_size"), "Documents in a batch").buckets(vec![
+                    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0,
+                ]),
+                &["stage"],
+            )?,
+            lag_seconds: Histogram::with_opts(
+                HistogramOpts::new(
+                    name("lag_seconds"),
+                    "From a change in the store to the node that shows it",
+                )
+                .buckets(decades(1e-3, 6)),
+            )?,
+            created: IntCounterVec::new(
+                opts("relationships_created_total", "Relationships written as holding"),
+                &["type"],
+            )?,
+            retracted: IntCounterVec::new(
+                opts(
+                    "relationships_retracted_total",
+                    "Relationships written as no longer holding",
+                ),
+                &["type"],
+            )?,
+            queue_depth: IntGaugeVec::new(
+                opts("queue_depth", "Documents that wait or are at work"),
+                &["stage"],
+            )?,
+            queue_oldest: Gauge::with_opts(opts(
+                "queue_oldest_seconds",
+                "How long the document at the head of the queue has been waiting",
+            ))?,
+            up: IntGauge::with_opts(opts("up", "1 while Nexus is in reach"))?,
+            totals: Mutex::default(),
+            labels: Mutex::default(),
+            reconciled: Mutex::default(),
+        };
+        let registry = &metrics.registry;
+        registry.register(Box::new(metrics.sync.clone()))?;
+        registry.register(Box::new(metrics.sync_errors.clone()))?;
+        registry.register(Box::new(metrics.sync_seconds.clone()))?;
+        registry.register(Box::new(metrics.batch_size.clone()))?;
+        registry.register(Box::new(metrics.lag_seconds.clone()))?;
+        registry.register(Box::new(metrics.created.clone()))?;
+        registry.register(Box::new(metrics.retracted.clone()))?;
+        registry.register(Box::new(metrics.queue_depth.clone()))?;
+        registry.register(Box::new(metrics.queue_oldest.clone()))?;
+        registry.register(Box::new(metrics.up.clone()))?;
+        Ok(metrics)
+    }
+
+    /// Times a batch until the guard is dropped.
+    pub fn batch_started(&self, stage: Stage, batch: &Batch) -> HistogramTimer {
+        let stage = stage_label(stage);
+        self.batch_size
+            .with_label_values(&[stage])
+            .observe(batch.claims.len() as f64);
+        self.sync_seconds.with_label_values(&[stage]).start_timer()
+    }
+
+    /// Counts what a stage did.
+    pub fn batch_done(&self, batch: &Batch, done: &Done, now_micros: u64) {
+        let label = self.label(&batch.collection);
+        let written = done.written.len() as u64;
+        let deleted = done.deleted as u64;
+        for (status, count) in [
+            ("written", written),
+            ("unchanged", done.unchanged as u64),
+            ("deleted", deleted),
+        ] {
+            self.sync
+                .with_label_values(&[label.as_str(), status])
+                .inc_by(count);
+        }
+        self.created
+            .with_label_values(&[SIMILAR_TO])
+            .inc_by(done.asserted as u64);
+        self.retracted
+            .with_label_values(&[SIMILAR_TO])
+            .inc_by(done.retracted as u64);
+        for claim in batch.claims.iter().filter(|claim| claim.work.has(Work::NODE)) {
+            if done.written.contains(&claim.id) {
+                self.lag_seconds
+                    .observe(now_micros.saturating_sub(claim.since_micros) as f64 / MICROS);
+            }
+        }
+        if written + deleted > 0 {
+            let mut totals = self.totals.lock();
+            let totals = totals.entry(label).or_default();
+            totals.synced += written;
+            totals.deleted += deleted;
+            totals.last_sync = Some(Timestamp::now());
+        }
+    }
+
+    /// Counts a batch that went back.
+    pub fn stage_failed(&self, collection: &str, error_type: &str) {
+        self.sync_errors
+            .with_label_values(&[self.label(collection).as_str(), error_type])
+            .inc();
+    }
+
+    /// Counts a document that Nexus refuses.
+    pub fn document_failed(&self, collection: &str, error: &str) {
+        let label = self.label(collection);
+        self.sync_errors
+            .with_label_values(&[label.as_str(), "document"])
+            .inc();
+        let mut totals = self.totals.lock();
+        let totals = totals.entry(label).or_default();
+        totals.errors += 1;
+        totals.last_error = Some(error.to_owned());
+    }
+
+    /// A comparison with the store ended.
+    pub fn reconciled(&self) {
+        *self.reconciled.lock() = Some(Timestamp::now());
+    }
+
+    /// When a comparison with the store last ended.
+    pub fn last_reconcile(&self) -> Option<Timestamp> {
+        *self.reconciled.lock()
+    }
+
+    /// Totals by collection since the start.
+    pub fn totals(&self) -> BTreeMap<String, Totals> {
+        self.totals.lock().clone()
+    }
+
+    /// All metrics in the Prometheus text format.
+    ///
+    /// # Errors
+    /// An inconsistent family: a programming error.
+    pub fn text(&self, context: &Context) -> prometheus::Result<String> {
+        let depth = context.journal.depth();
+        self.queue_depth
+            .with_label_values(&["nodes"])
+            .set(gauge(depth.nodes));
+        self.queue_depth
+            .with_label_values(&["edges"])
+            .set(gauge(depth.edges));
+        self.queue_oldest.set(depth.oldest.as_secs_f64());
+        self.up
+            .set(i64::from(matches!(context.link.state(), LinkState::Ready { .. })));
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    fn label(&self, collection: &str) -> String {
+        let mut labels = self.labels.lock();
+        if labels.contains(collection) || labels.len() < MAX_COLLECTIONS {
+            labels.insert(collection.to_owned());
+            collection.to_owned()
+        } else {
+            OTHER.to_owned()
+        }
+    }
+}
+
+fn stage_label(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Nodes => "nodes",
+        Stage::Edges => "edges",
+    }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Buckets 1, 2, 5 in each decade from `least` on.
+fn decades(least: f64, count: i32) -> Vec<f64> {
+    (0..count)
+        .flat_map(|decade| [1.0, 2.0, 5.0].map(|step| least * step * 10_f64.powi(decade)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collections_beyond_the_limit_share_a_label() {
+        let metrics = Metrics::new().unwrap();
+        for n in 0..MAX_COLLECTIONS {
+            assert_eq!(metrics.label(&format!("c{n}")), format!("c{n}"));
+        }
+        assert_eq!(metrics.label("one more"), OTHER);
+        assert_eq!(metrics.label("c7"), "c7");
+    }
+}

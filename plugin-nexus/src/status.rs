@@ -1,0 +1,124 @@
+//! `GET /api/v1/sync/nexus/status`: how the sync does, for people and scripts.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::sync::{Engine, LinkState};
+
+/// The answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Whether documents are synced.
+    pub enabled: bool,
+    /// The way to Nexus.
+    pub nexus: Nexus,
+    /// Nodes written since the start.
+    pub total_synced: u64,
+    /// Nodes deleted since the start.
+    pub total_deleted: u64,
+    /// Documents that could not be brought into the graph since the start, counted at each attempt.
+    pub total_errors: u64,
+    /// When a node was last written or deleted.
+    pub last_sync: Option<Timestamp>,
+    /// When the store was last compared with the journal.
+    pub last_reconcile: Option<Timestamp>,
+    /// Documents at work.
+    pub in_progress: usize,
+    /// Lanes that write nodes.
+    pub worker_threads: usize,
+    /// Documents that wait or are at work, for whatever stage.
+    pub queue_depth: usize,
+    /// Of these, the ones whose node is right and whose edges are to be compared.
+    pub queue_depth_edges: usize,
+    /// Of these, the ones that failed and wait for another attempt.
+    pub waiting_for_retry: usize,
+    /// Age of the oldest of them.
+    pub queue_oldest_seconds: f64,
+    /// Hints that found the intake full, in batches; their collections were compared instead.
+    pub intake_overflows: u64,
+    /// By collection.
+    pub collections: Vec<Collection>,
+}
+
+/// The way to Nexus.
+#[derive(Debug, Clone, Serialize)]
+pub struct Nexus {
+    /// Its address.
+    pub url: String,
+    /// `connecting`, `ready` or `down`.
+    pub state: &'static str,
+    /// Its version, where it is in reach.
+    pub version: Option<String>,
+    /// Why it is not in reach.
+    pub reason: Option<String>,
+}
+
+/// One collection.
+#[derive(Debug, Clone, Serialize)]
+pub struct Collection {
+    /// Its name.
+    pub name: String,
+    /// Nodes written since the start.
+    pub synced: u64,
+    /// Nodes deleted since the start.
+    pub deleted: u64,
+    /// Failures since the start.
+    pub errors: u64,
+    /// The last failure.
+    pub last_error: Option<String>,
+    /// When a node was last written or deleted.
+    pub last_sync: Option<Timestamp>,
+    /// Documents that wait or are at work.
+    pub queue_depth: usize,
+}
+
+impl Status {
+    /// The status now.
+    pub fn of(engine: &Engine) -> Self {
+        let context = engine.context();
+        let depth = context.journal.depth();
+        let mut waiting = context.journal.depth_by_collection();
+        let mut totals = context.metrics.totals();
+        for name in waiting.keys() {
+            totals.entry(name.clone()).or_default();
+        }
+        let (state, version, reason) = match context.link.state() {
+            LinkState::Connecting => ("connecting", None, None),
+            LinkState::Ready { version } => ("ready", Some(version), None),
+            LinkState::Down { reason } => ("down", None, Some(reason)),
+        };
+        Self {
+            enabled: context.config.enabled,
+            nexus: Nexus {
+                url: context.config.nexus_url.to_string(),
+                state,
+                version,
+                reason,
+            },
+            total_synced: totals.values().map(|totals| totals.synced).sum(),
+            total_deleted: totals.values().map(|totals| totals.deleted).sum(),
+            total_errors: totals.values().map(|totals| totals.errors).sum(),
+            last_sync: totals.values().filter_map(|totals| totals.last_sync).max(),
+            last_reconcile: context.metrics.last_reconcile(),
+            in_progress: depth.in_flight,
+            worker_threads: context.config.sync.worker_threads,
+            queue_depth: depth.nodes + depth.edges,
+            queue_depth_edges: depth.edges,
+            waiting_for_retry: depth.waiting,
+            queue_oldest_seconds: depth.oldest.as_secs_f64(),
+            intake_overflows: engine.overflowed(),
+            collections: totals
+                .into_iter()
+                .map(|(name, totals)| Collection {
+                    queue_depth: waiting.remove(&name).unwrap_or_default(),
+                    name,
+                    synced: totals.synced,
+                    deleted: totals.deleted,
+                    errors: totals.errors,
+                    last_error: totals.last_error,
+                    last_sync: totals.last_sync,
+                })
+                .collect(),
+        }
+    }
+}

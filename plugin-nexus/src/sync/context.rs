@@ -1,0 +1,114 @@
+//! What all lanes share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
+use vectorizer_plugin_api::{Fault, FaultCode, Host};
+
+use super::document::CopyRules;
+use super::fault::StageFault;
+use super::link::Link;
+use crate::config::Config;
+use crate::graph::Graph;
+use crate::journal::Journal;
+use crate::metrics::Metrics;
+
+/// What all lanes share.
+#[derive(Debug)]
+pub struct Context {
+    /// The configuration in force.
+    pub config: Config,
+    /// The store.
+    pub host: Host,
+    /// Nexus.
+    pub graph: Graph,
+    /// What is to be done, and what was.
+    pub journal: Journal,
+    /// Whether Nexus may be written to.
+    pub link: Link,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What is copied from payloads.
+    pub copy_rules: CopyRules,
+    births: AtomicU64,
+}
+
+impl Context {
+    /// Puts the parts together.
+    pub fn new(config: Config, host: Host, graph: Graph, journal: Journal, metrics: Metrics) -> Self {
+        let copy_rules = CopyRules::new(config.properties.clone());
+        Self {
+            config,
+            host,
+            graph,
+            journal,
+            link: Link::default(),
+            metrics,
+            copy_rules,
+            births: AtomicU64::new(now_micros()),
+        }
+    }
+
+    /// A number that no node was given before: it begins with the time and never stands still.
+    pub fn birth(&self) -> u64 {
+        self.births.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Asks the store on a thread where it may block.
+    ///
+    /// # Errors
+    /// What `call` answers, or [`StageFault::Task`].
+    pub async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        call: impl FnOnce(&Self) -> Result<T, StageFault> + Send + 'static,
+    ) -> Result<T, StageFault> {
+        let context = Arc::clone(self);
+        tokio::task::spawn_blocking(move || call(&context)).await?
+    }
+
+    /// The documents with these ids, none where the collection is gone.
+    ///
+    /// # Errors
+    /// [`StageFault::Host`].
+    pub fn documents(
+        &self,
+        collection: &str,
+        ids: &[Arc<str>],
+        fields: Fields,
+    ) -> Result<Vec<Document>, StageFault> {
+        let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
+        Ok(unless_gone(self.host.get(collection, &ids, fields))?.unwrap_or_default())
+    }
+
+    /// The collection, `None` where it is gone.
+    ///
+    /// # Errors
+    /// [`StageFault::Host`].
+    pub fn collection(&self, name: &str) -> Result<Option<CollectionInfo>, StageFault> {
+        Ok(unless_gone(self.host.collection(name))?)
+    }
+}
+
+/// `None` where what was asked for does not exist.
+pub(super) fn unless_gone<T>(answer: Result<T, Fault>) -> Result<Option<T>, Fault> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(fault) if fault.code == FaultCode::NotFound => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Microseconds since the Unix epoch.
+pub(crate) fn now_micros() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Now, as it stands in the graph: RFC 3339 in UTC, always of the same width.
+pub(crate) fn now_text() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+        .to_string()
+}

@@ -1,0 +1,357 @@
+//! The second stage: bring the SIMILAR_TO edges that a batch's documents own in line with their vectors.
+//!
+//! For a document whose vector is new ([`Work::SPREAD`]) it also finds the documents whose own lists change with it: those
+//! it enters, and those that have it in their list now. They are marked, and compare for themselves.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
+
+use super::context::{Context, now_micros, now_text, unless_gone};
+use super::fault::StageFault;
+use super::fingerprint::vector_digest;
+use super::lane::Done;
+use super::neighbours::{Candidate, EdgeDiff, SEEN_IN_GRAPH, diff, eligible, enters};
+use crate::config::Similarity;
+use crate::graph::literal::{LiteralError, Part};
+use crate::graph::{DocumentKey, GraphError, SimilarEdge};
+use crate::journal::{Batch, Claim, DocumentId, DocumentState, EdgeState, Outcome, StateChange, Work};
+
+/// How the neighbours of this stage are found, as it stands in the graph.
+const METHOD: &str = "embedding";
+/// Hits asked for beyond the neighbours wanted, since an index may be approximate and a hit may have no node yet.
+const SLACK: usize = 16;
+/// Widest search for the documents that a new one comes near to.
+const WIDEST: usize = 1_024;
+
+/// Active edges by source, as the graph has them.
+type Edges = HashMap<Arc<str>, Vec<EdgeState>>;
+
+/// One document's edges, compared.
+struct Plan {
+    id: Arc<str>,
+    state: DocumentState,
+    vector: u64,
+    diff: EdgeDiff,
+    /// Documents to compare again.
+    marks: BTreeSet<String>,
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// [`StageFault`]; nothing of the batch counts as done then.
+pub async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, StageFault> {
+    let epoch = context.journal.epoch();
+    let unknown = unknown_edges(context, batch, epoch).await?;
+    let (mut done, plans) = {
+        let batch = batch.clone();
+        context
+            .blocking(move |context| compare(context, &batch, unknown))
+            .await?
+    };
+
+    let rows = rows(&batch.collection, &plans)?;
+    match context.graph.upsert_similar(&rows).await {
+        Ok(()) => {}
+        Err(GraphError::MissingEndpoints { keys }) => {
+            write_again(context, batch, &plans, &keys)?;
+            return Err(StageFault::Repeat);
+        }
+        Err(error) => return Err(error.into()),
+    }
+
+    for Plan {
+        id,
+        mut state,
+        vector,
+        diff,
+        marks,
+    } in plans
+    {
+        done.asserted += diff.assert.len();
+        done.retracted += diff.retract.len();
+        let targets = |edges: &[EdgeState]| {
+            edges
+                .iter()
+                .map(|edge| edge.target.clone())
+                .collect::<BTreeSet<_>>()
+        };
+        let (before, after) = (targets(&state.edges), targets(&diff.edges));
+        state.edges = diff.edges;
+        state.edges_epoch = Some(epoch);
+        state.vector = Some(vector);
+        done.outcomes.push(Outcome {
+            id,
+            left: Work::NONE,
+            state: StateChange::Put(state),
+            lost: before.difference(&after).cloned().collect(),
+            // All of them: after a crash some may be missing in the reverse index.
+            gained: after.into_iter().collect(),
+        });
+        done.marks
+            .extend(marks.into_iter().map(|id| (id.into(), Work::EDGES)));
+    }
+    Ok(done)
+}
+
+/// Reads the edges of those documents whose remembered ones are not of this epoch.
+async fn unknown_edges(context: &Arc<Context>, batch: &Batch, epoch: u32) -> Result<Edges, StageFault> {
+    let mut ids = BTreeMap::new();
+    for claim in &batch.claims {
+        let document = DocumentId {
+            collection: Arc::clone(&batch.collection),
+            id: Arc::clone(&claim.id),
+        };
+        let state = context.journal.state(&document)?;
+        if state.is_some_and(|state| state.edges_epoch != Some(epoch)) {
+            ids.insert(key(&batch.collection, &claim.id)?, Arc::clone(&claim.id));
+        }
+    }
+    let mut edges: Edges = ids.values().map(|id| (Arc::clone(id), Vec::new())).collect();
+    if ids.is_empty() {
+        return Ok(edges);
+    }
+    let keys: Vec<DocumentKey> = ids.keys().cloned().collect();
+    for edge in context
+        .graph
+        .outgoing_similar(&keys)
+        .await?
+        .into_iter()
+        .filter(|edge| edge.active)
+    {
+        let Some(source) = ids.get(&edge.source) else {
+            continue;
+        };
+        // A target whose id is too long to be read back from its key stays out of reach here.
+        let Ok((_, Part::Text(target))) = edge.target.parts() else {
+            continue;
+        };
+        let document = DocumentId::new(Arc::clone(&batch.collection), target.as_str());
+        let target_born = context
+            .journal
+            .state(&document)?
+            .map_or(SEEN_IN_GRAPH, |state| state.born);
+        // The score as a number that no real one equals, where the stored record has none: it is written again.
+        let score = edge.score.map_or(f32::NEG_INFINITY, |score| score as f32);
+        edges.entry(Arc::clone(source)).or_default().push(EdgeState {
+            target,
+            target_born,
+            score,
+        });
+    }
+    Ok(edges)
+}
+
+fn key(collection: &str, id: &str) -> Result<DocumentKey, StageFault> {
+    DocumentKey::new(collection, id)
+        .map_err(|error: LiteralError| StageFault::Rejected(GraphError::from(error)))
+}
+
+/// Searches the neighbours of each document and compares them with its edges. Blocks.
+fn compare(context: &Context, batch: &Batch, mut unknown: Edges) -> Result<(Done, Vec<Plan>), StageFault> {
+    let mut done = Done::default();
+    let mut plans = Vec::new();
+    let ids: Vec<Arc<str>> = batch.claims.iter().map(|claim| Arc::clone(&claim.id)).collect();
+    let documents = context.documents(&batch.collection, &ids, Fields::VECTOR)?;
+    let mut documents: HashMap<String, Document> = documents
+        .into_iter()
+        .map(|document| (document.id.clone(), document))
+        .collect();
+    let collection = context.collection(&batch.collection)?;
+    let search = collection.map(|collection| Search::new(context, collection));
+
+    for claim in &batch.claims {
+        let id = DocumentId {
+            collection: Arc::clone(&batch.collection),
+            id: Arc::clone(&claim.id),
+        };
+        let state = context.journal.state(&id)?;
+        match (documents.remove(claim.id.as_ref()), state, &search) {
+            (Some(document), Some(mut state), Some(search)) => {
+                if let Some(edges) = unknown.remove(&claim.id) {
+                    state.edges = edges;
+                }
+                plans.push(search.plan(claim, &id, document, state)?);
+            }
+            // Gone meanwhile, or its node was lost: the first stage knows what to do.
+            _ => done.outcomes.push(Outcome::new(
+                Arc::clone(&claim.id),
+                claim.work.and(Work::NODE),
+                StateChange::Keep,
+            )),
+        }
+    }
+    Ok((done, plans))
+}
+
+/// A search for neighbours in one collection.
+struct Search<'a> {
+    context: &'a Context,
+    collection: CollectionInfo,
+    settings: Similarity,
+    threshold: f64,
+}
+
+impl<'a> Search<'a> {
+    fn new(context: &'a Context, collection: CollectionInfo) -> Self {
+        let settings = context.config.similarity_of(&collection.name);
+        let threshold = settings.threshold.of(collection.metric);
+        Self {
+            context,
+            collection,
+            settings,
+            threshold,
+        }
+    }
+
+    fn plan(
+        &self,
+        claim: &Claim,
+        id: &DocumentId,
+        document: Document,
+        state: DocumentState,
+    ) -> Result<Plan, StageFault> {
+        let k = self.settings.top_k;
+        let spread = claim.work.has(Work::SPREAD);
+        let mut states = HashMap::new();
+        let mut width = (2 * k + SLACK).min(WIDEST.max(2 * k));
+        let (eligible, marks) = loop {
+            let hits = unless_gone(self.context.host.search(
+                &self.collection.name,
+                &document.vector,
+                width,
+                Fields::NONE,
+            ))?
+            .unwrap_or_default();
+            let exhausted = hits.len() < width;
+            let hits = hits.into_iter().map(|hit| Candidate {
+                id: hit.document.id,
+                score: hit.score,
+            });
+            let eligible = eligible(&claim.id, hits, self.threshold);
+            for candidate in &eligible {
+                if !states.contains_key(&candidate.id) {
+                    let other = DocumentId::new(Arc::clone(&id.collection), candidate.id.as_str());
+                    states.insert(candidate.id.clone(), self.context.journal.state(&other)?);
+                }
+            }
+            let known = |id: &str| states.get(id).and_then(Option::as_ref);
+            let entered: BTreeSet<String> = eligible
+                .iter()
+                .filter(|other| {
+                    spread
+                        && known(&other.id).is_some_and(|s| enters(s, &claim.id, state.born, other.score, k))
+                })
+                .map(|other| other.id.clone())
+                .collect();
+            let nodes = eligible.iter().filter(|other| known(&other.id).is_some()).count();
+            // All who are near enough were seen, or nobody in the farther half was concerned.
+            let farther_half = eligible.get(width / 2..).unwrap_or_default();
+            let reached_threshold = eligible.len() + 1 < width;
+            let settled = nodes >= k && !farther_half.iter().any(|other| entered.contains(&other.id));
+            if exhausted || reached_threshold || settled || width >= WIDEST {
+                break (eligible, entered);
+            }
+            width = (width * 2).min(WIDEST);
+        };
+        let mut marks = marks;
+        if spread {
+            marks.extend(self.context.journal.sources(id)?);
+        }
+        let born = |id: &str| {
+            states
+                .get(id)
+                .and_then(|state| state.as_ref().map(|state| state.born))
+        };
+        // Targets that are no longer near were not looked up above.
+        let mut forgotten = HashMap::new();
+        for edge in state
+            .edges
+            .iter()
+            .filter(|edge| !states.contains_key(&edge.target))
+        {
+            let other = DocumentId::new(Arc::clone(&id.collection), edge.target.as_str());
+            forgotten.insert(
+                edge.target.clone(),
+                self.context.journal.state(&other)?.map(|state| state.born),
+            );
+        }
+        let diff = diff(&state.edges, &eligible, k, |id| {
+            born(id).or_else(|| forgotten.get(id).copied().flatten())
+        });
+        let vector = vector_digest(&document.vector);
+        Ok(Plan {
+            id: Arc::clone(&claim.id),
+            state,
+            vector,
+            diff,
+            marks,
+        })
+    }
+}
+
+/// What has to be sent, retractions first: then no document ever shows more edges than it may have.
+fn rows(collection: &str, plans: &[Plan]) -> Result<Vec<SimilarEdge>, StageFault> {
+    let now = now_text();
+    let mut rows = Vec::new();
+    for plan in plans {
+        let source = key(collection, &plan.id)?;
+        let retract = plan.diff.retract.iter().map(|edge| (edge, false));
+        for (edge, active) in retract.chain(plan.diff.assert.iter().map(|edge| (edge, true))) {
+            rows.push(SimilarEdge {
+                source: source.clone(),
+                target: key(collection, &edge.target)?,
+                score: written_score(edge.score),
+                method: METHOD.to_owned(),
+                updated_at: now.clone(),
+                active,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// Six decimals: more is noise of the index, and fewer digits leave more of the record's width to its padding.
+fn written_score(score: f32) -> f64 {
+    if score.is_finite() {
+        (f64::from(score) * 1e6).round() / 1e6
+    } else {
+        0.0
+    }
+}
+
+/// Nodes that the journal has a state of are not in the graph. Forgets the states and asks for the nodes again.
+fn write_again(
+    context: &Context,
+    batch: &Batch,
+    plans: &[Plan],
+    missing: &[DocumentKey],
+) -> Result<(), StageFault> {
+    let mut lost: BTreeSet<Arc<str>> = BTreeSet::new();
+    for plan in plans {
+        if missing.contains(&key(&batch.collection, &plan.id)?) {
+            lost.insert(Arc::clone(&plan.id));
+        }
+        for edge in plan.diff.assert.iter().chain(&plan.diff.retract) {
+            if missing.contains(&key(&batch.collection, &edge.target)?) {
+                lost.insert(edge.target.as_str().into());
+            }
+        }
+    }
+    let lost: Vec<Arc<str>> = lost.into_iter().collect();
+    tracing::warn!(
+        collection = %batch.collection,
+        lost = lost.len(),
+        "nodes are missing in the graph that were there before; they are written again"
+    );
+    context.journal.forget(&batch.collection, &lost)?;
+    context.journal.add(
+        &batch.collection,
+        lost.iter().map(AsRef::as_ref),
+        Work::ALL,
+        now_micros(),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! The engine: the plugin's threads, tasks and files, from opening to the end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use vectorizer_plugin_api::model::CollectionEvent;
+use vectorizer_plugin_api::{ChangeBatch, Fault, FaultCode, Host};
+
+use super::context::Context;
+use super::{lane, link, reconcile};
+use crate::config::Config;
+use crate::graph::Graph;
+use crate::journal::{Intake, IntakeEvent, Journal, Stage, Work, split};
+use crate::metrics::Metrics;
+use crate::nexus::NexusClient;
+
+/// How long the runtime's last threads are waited for.
+const RUNTIME_GRACE: Duration = Duration::from_millis(500);
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Engine {
+    context: Arc<Context>,
+    intake: Intake,
+    taking: AtomicBool,
+    stop: watch::Sender<bool>,
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    runtime: Runtime,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Opens the journal and takes hints from now on. Nothing is sent before [`Engine::start`].
+    ///
+    /// # Errors
+    /// A journal that cannot be opened, or a client, thread or runtime that cannot be made.
+    pub fn open(config: Config, host: Host, data_dir: &Path) -> Result<Self, Fault> {
+        let internal = |error: &dyn std::fmt::Display| Fault::new(FaultCode::Internal, error.to_string());
+        let client = NexusClient::new(config.client()).map_err(|error| internal(&error))?;
+        let journal = Journal::open(
+            &data_dir.join("journal"),
+            Duration::from_millis(config.sync.flush_interval_ms),
+            config.sync.max_queue_size,
+        )
+        .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
+        let metrics = Metrics::new().map_err(|error| internal(&error))?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("nexus-sync")
+            .enable_all()
+            .build()
+            .map_err(|error| internal(&error))?;
+        let context = Arc::new(Context::new(
+            config,
+            host,
+            Graph::new(Arc::new(client)),
+            journal,
+            metrics,
+        ));
+        let absorber = Arc::clone(&context);
+        let intake =
+            Intake::start(move |event| absorb(&absorber, &event)).map_err(|error| internal(&error))?;
+        Ok(Self {
+            taking: AtomicBool::new(context.config.enabled),
+            context,
+            intake,
+            stop: watch::Sender::new(false),
+            running: Mutex::new(Some(Running {
+                runtime,
+                tasks: Vec::new(),
+            })),
+        })
+    }
+
+    /// Starts the work: the store answers now.
+    pub fn start(&self) {
+        if !self.context.config.enabled {
+            return;
+        }
+        if let Some(Running { runtime, tasks }) = self.running.lock().as_mut() {
+            let context = || Arc::clone(&self.context);
+            tasks.push(runtime.spawn(link::supervise(context(), self.stop.subscribe())));
+            tasks.push(runtime.spawn(reconcile::run(context(), self.stop.subscribe())));
+            tasks.push(runtime.spawn(lane::run(context(), Stage::Edges, self.stop.subscribe())));
+            for _ in 0..self.context.config.sync.worker_threads {
+                tasks.push(runtime.spawn(lane::run(context(), Stage::Nodes, self.stop.subscribe())));
+            }
+        }
+    }
+
+    /// What all parts share.
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Batches of hints that found the intake full; their collections are compared instead.
+    pub fn overflowed(&self) -> u64 {
+        self.intake.overflowed()
+    }
+
+    /// Takes a hook's hint.
+    ///
+    /// # Errors
+    /// [`FaultCode::Closed`] once the intake was stopped.
+    pub fn notify(&self, batch: ChangeBatch<'_>) -> Result<(), FaultCode> {
+        self.take(|| IntakeEvent::documents(batch.collection(), batch.ids(), batch.at_unix_micros()))
+    }
+
+    /// Takes an event of a whole collection: it is compared with the store, both names of a renamed one.
+    ///
+    /// # Errors
+    /// [`FaultCode::Closed`] once the intake was stopped.
+    pub fn collection_event(&self, event: &CollectionEvent<'_>) -> Result<(), FaultCode> {
+        match *event {
+            CollectionEvent::Created(_) => Ok(()),
+            CollectionEvent::Deleted(name) | CollectionEvent::Reset(name) => {
+                self.take(|| IntakeEvent::Collection(name.into()))
+            }
+            CollectionEvent::Renamed { from, to } => {
+                self.take(|| IntakeEvent::Collection(from.into()))?;
+                self.take(|| IntakeEvent::Collection(to.into()))
+            }
+        }
+    }
+
+    fn take(&self, event: impl FnOnce() -> IntakeEvent) -> Result<(), FaultCode> {
+        if self.taking.load(Ordering::Acquire) {
+            self.intake.push(event());
+            return Ok(());
+        }
+        // A plugin that is switched off has no need of hints: when it is on again, everything is compared.
+        if self.context.config.enabled {
+            Err(FaultCode::Closed)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes no hints any more; those taken are journaled.
+    pub fn stop_intake(&self) {
+        self.taking.store(false, Ordering::Release);
+        self.intake.stop();
+    }
+
+    /// Ends all work. Batches under way get until `deadline` to be acknowledged; what is left waits in the journal.
+    /// Returns how many documents that are.
+    ///
+    /// # Errors
+    /// [`FaultCode::Unavailable`] where the journal could not be written out.
+    pub fn drain(&self, deadline: Duration) -> Result<u64, Fault> {
+        let end = Instant::now() + deadline;
+        self.stop.send_replace(true);
+        let Some(Running { runtime, tasks }) = self.running.lock().take() else {
+            return Ok(0);
+        };
+        let clean = runtime.block_on(async {
+            let mut clean = true;
+            for mut task in tasks {
+                let left = end.saturating_duration_since(Instant::now());
+                if tokio::time::timeout(left, &mut task).await.is_err() {
+                    task.abort();
+                    clean = false;
+                }
+            }
+            clean
+        });
+        runtime.shutdown_timeout(RUNTIME_GRACE);
+        self.context
+            .journal
+            .close(clean)
+            .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
+        let depth = self.context.journal.depth();
+        Ok((depth.nodes + depth.edges) as u64)
+    }
+}
+
+fn absorb(context: &Context, event: &IntakeEvent) {
+    let result = match event {
+        IntakeEvent::Documents {
+            collection,
+            ids,
+            ends,
+            at_micros,
+        } if context.config.syncs(collection) => {
+            context
+                .journal
+                .add(collection, split(ids, ends), Work::NODE, *at_micros)
+        }
+        IntakeEvent::Documents { .. } => Ok(()),
+        IntakeEvent::Collection(collection) => {
+            context.journal.mark_dirty(collection);
+            Ok(())
+        }
+    };
+    if let Err(error) = result {
+        // The hints are pending in memory; should the process end before they are done, the next start compares.
+        tracing::error!(%error, "hints could not be written to the journal");
+    }
+}

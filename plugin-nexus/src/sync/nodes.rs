@@ -1,0 +1,342 @@
+//! The first stage: bring the nodes of a batch in line with the store.
+//!
+//! A document that is gone loses its node, and with it all edges; those who had it among their nearest compare theirs
+//! again. One that is there is written where its payload, the copy rules or the knowledge of its record changed. Where
+//! the journal has no state of this epoch, the record's width is read from the graph first, since a record must never
+//! shrink.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use vectorizer_plugin_api::model::{Document, Fields};
+
+use super::context::{Context, now_text};
+use super::document::{Place, Version, properties};
+use super::fault::StageFault;
+use super::fingerprint::{fingerprint, vector_digest};
+use super::lane::{Done, Failed};
+use crate::graph::literal::LiteralError;
+use crate::graph::{Bucket, DocumentKey, GraphError, NodeWrite, RecordShape};
+use crate::journal::{Batch, Claim, DocumentId, DocumentState, Outcome, StateChange, Work};
+
+/// A document that is in the store.
+struct Present {
+    id: Arc<str>,
+    place: Place,
+    document: Document,
+    state: Option<DocumentState>,
+    fingerprint: u128,
+    left: Work,
+}
+
+/// A document that is not.
+struct Gone {
+    id: Arc<str>,
+    key: DocumentKey,
+    state: Option<DocumentState>,
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// [`StageFault`]; nothing of the batch counts as done then.
+pub async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, StageFault> {
+    let mut done = Done::default();
+    if !context.config.syncs(&batch.collection) {
+        done.outcomes = batch.claims.iter().map(|claim| all_done(&claim.id)).collect();
+        return Ok(done);
+    }
+    let (present, gone) = survey(context, batch, &mut done).await?;
+    remove(context, batch, gone, &mut done).await?;
+    write(context, batch, present, &mut done).await?;
+    Ok(done)
+}
+
+fn all_done(id: &Arc<str>) -> Outcome {
+    Outcome::new(Arc::clone(id), Work::NONE, StateChange::Keep)
+}
+
+/// Looks the batch up in the store and the journal.
+async fn survey(
+    context: &Arc<Context>,
+    batch: &Batch,
+    done: &mut Done,
+) -> Result<(Vec<Present>, Vec<Gone>), StageFault> {
+    let ids: Vec<Arc<str>> = batch.claims.iter().map(|claim| Arc::clone(&claim.id)).collect();
+    let collection = Arc::clone(&batch.collection);
+    let documents = context
+        .blocking(move |context| context.documents(&collection, &ids, Fields::ALL))
+        .await?;
+    let mut documents: HashMap<String, Document> = documents
+        .into_iter()
+        .map(|document| (document.id.clone(), document))
+        .collect();
+
+    let (mut present, mut gone) = (Vec::new(), Vec::new());
+    for claim in &batch.claims {
+        let place = match place(&batch.collection, &claim.id) {
+            Ok(place) => place,
+            Err(error) => {
+                done.failed.push(Failed {
+                    claim: claim.clone(),
+                    error: error.to_string(),
+                });
+                continue;
+            }
+        };
+        let state = context.journal.state(&DocumentId::new(
+            Arc::clone(&batch.collection),
+            Arc::clone(&claim.id),
+        ))?;
+        match documents.remove(claim.id.as_ref()) {
+            Some(document) => present.push(assess(claim, place, document, state)),
+            None => gone.push(Gone {
+                id: Arc::clone(&claim.id),
+                key: place.key,
+                state,
+            }),
+        }
+    }
+    Ok((present, gone))
+}
+
+fn place(collection: &str, id: &str) -> Result<Place, LiteralError> {
+    Ok(Place {
+        key: DocumentKey::new(collection, id)?,
+        bucket: Bucket::of(collection, id)?,
+    })
+}
+
+fn assess(claim: &Claim, place: Place, document: Document, state: Option<DocumentState>) -> Present {
+    let vector = vector_digest(&document.vector);
+    let moved = state.as_ref().is_none_or(|state| state.vector != Some(vector));
+    // The node is what this stage sees to; edges wait for the next one.
+    let edges = if claim.work.has(Work::SPREAD) || moved {
+        Work::SPREAD
+    } else if claim.work.has(Work::EDGES) {
+        Work::EDGES
+    } else {
+        Work::NONE
+    };
+    Present {
+        id: Arc::clone(&claim.id),
+        place,
+        fingerprint: fingerprint(document.payload.as_ref()),
+        document,
+        state,
+        left: edges,
+    }
+}
+
+async fn remove(
+    context: &Arc<Context>,
+    batch: &Batch,
+    gone: Vec<Gone>,
+    done: &mut Done,
+) -> Result<(), StageFault> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<DocumentKey> = gone.iter().map(|document| document.key.clone()).collect();
+    done.deleted += context.graph.delete_documents(&keys).await?;
+    for Gone { id, state, .. } in gone {
+        let document = DocumentId::new(Arc::clone(&batch.collection), Arc::clone(&id));
+        for source in context.journal.sources(&document)? {
+            done.marks.push((source.into(), Work::EDGES));
+        }
+        let lost = state
+            .into_iter()
+            .flat_map(|state| state.edges)
+            .map(|edge| edge.target)
+            .collect();
+        done.outcomes.push(Outcome {
+            id,
+            left: Work::NONE,
+            state: StateChange::Remove,
+            gained: Vec::new(),
+            lost,
+        });
+    }
+    Ok(())
+}
+
+async fn write(
+    context: &Arc<Context>,
+    batch: &Batch,
+    present: Vec<Present>,
+    done: &mut Done,
+) -> Result<(), StageFault> {
+    let epoch = context.journal.epoch();
+    let rules = context.copy_rules.digest();
+    let (unchanged, changed): (Vec<_>, Vec<_>) = present.into_iter().partition(|document| {
+        document.state.as_ref().is_some_and(|state| {
+            state.epoch == Some(epoch)
+                && state.fingerprint == document.fingerprint
+                && state.copy_rules == rules
+        })
+    });
+    for document in unchanged {
+        done.unchanged += 1;
+        done.outcomes
+            .push(Outcome::new(document.id, document.left, StateChange::Keep));
+    }
+
+    let stored = stored_records(context, &changed, epoch).await?;
+    let synced_at = now_text();
+    let mut writes = Vec::with_capacity(changed.len());
+    for document in changed {
+        let known = match stored.get(document.place.key.as_str()) {
+            // Of this epoch: the journal knows.
+            None => document.state.as_ref().map(|state| Known {
+                shape: state.shape.clone(),
+                rev: state.rev,
+            }),
+            Some(found) => found.clone(),
+        };
+        let rev = known
+            .as_ref()
+            .map_or(0, |known| known.rev)
+            .max(document.state.as_ref().map_or(0, |s| s.rev))
+            + 1;
+        let version = Version {
+            rev,
+            fingerprint: document.fingerprint,
+            synced_at: &synced_at,
+        };
+        let desired = properties(
+            &batch.collection,
+            &document.id,
+            &document.place,
+            document.document.payload.as_ref(),
+            &context.copy_rules,
+            &version,
+        );
+        match NodeWrite::build(
+            document.place.key.clone(),
+            &desired,
+            known.as_ref().map(|known| &known.shape),
+        ) {
+            Ok(write) => {
+                let state = next_state(
+                    context,
+                    &document,
+                    known.is_some(),
+                    epoch,
+                    rules,
+                    rev,
+                    write.shape().clone(),
+                );
+                writes.push((write, document, state));
+            }
+            Err(error) => {
+                let claim = batch.claims.iter().find(|claim| claim.id == document.id);
+                done.failed.extend(claim.map(|claim| Failed {
+                    claim: claim.clone(),
+                    error: error.to_string(),
+                }));
+            }
+        }
+    }
+    let rows: Vec<NodeWrite> = writes.iter().map(|(write, ..)| write.clone()).collect();
+    context.graph.upsert_documents(&rows).await?;
+    for (_, document, (state, lost)) in writes {
+        done.written.push(Arc::clone(&document.id));
+        done.outcomes.push(Outcome {
+            id: document.id,
+            left: document.left,
+            state: StateChange::Put(state),
+            gained: Vec::new(),
+            lost,
+        });
+    }
+    Ok(())
+}
+
+/// What is known of a stored record.
+#[derive(Debug, Clone)]
+struct Known {
+    shape: RecordShape,
+    rev: u64,
+}
+
+/// Reads the records of all documents whose state is not of this epoch: by key, `None` for those without a node.
+async fn stored_records(
+    context: &Arc<Context>,
+    documents: &[Present],
+    epoch: u32,
+) -> Result<BTreeMap<String, Option<Known>>, StageFault> {
+    let keys: Vec<DocumentKey> = documents
+        .iter()
+        .filter(|document| {
+            document
+                .state
+                .as_ref()
+                .is_none_or(|state| state.epoch != Some(epoch))
+        })
+        .map(|document| document.place.key.clone())
+        .collect();
+    if keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let found = context.graph.read_documents(&keys).await?;
+    keys.into_iter()
+        .map(|key| {
+            let known = match found.get(&key) {
+                Some(record) => Some(Known {
+                    shape: RecordShape::of_stored(record, |name| context.copy_rules.owns(name))
+                        .map_err(|error| StageFault::from(GraphError::from(error)))?,
+                    rev: record.get("rev").and_then(serde_json::Value::as_u64).unwrap_or(0),
+                }),
+                None => None,
+            };
+            Ok((key.as_str().to_owned(), known))
+        })
+        .collect()
+}
+
+/// The state after the write, and the targets of edges that went with a lost node.
+fn next_state(
+    context: &Context,
+    document: &Present,
+    exists: bool,
+    epoch: u32,
+    copy_rules: u64,
+    rev: u64,
+    shape: RecordShape,
+) -> (DocumentState, Vec<String>) {
+    let fresh = |edges_epoch| DocumentState {
+        epoch: Some(epoch),
+        edges_epoch,
+        rev,
+        born: context.birth(),
+        fingerprint: document.fingerprint,
+        copy_rules,
+        vector: None,
+        shape: shape.clone(),
+        edges: Vec::new(),
+    };
+    match (&document.state, exists) {
+        (Some(state), true) => {
+            let kept = DocumentState {
+                epoch: Some(epoch),
+                rev,
+                fingerprint: document.fingerprint,
+                copy_rules,
+                shape: shape.clone(),
+                ..state.clone()
+            };
+            (kept, Vec::new())
+        }
+        // The journal lost the state: the node may have edges nobody remembers.
+        (None, true) => (fresh(None), Vec::new()),
+        // A new node has none, and the old one's went with it.
+        (before, false) => {
+            let lost = before
+                .iter()
+                .flat_map(|state| &state.edges)
+                .map(|edge| edge.target.clone())
+                .collect();
+            (fresh(Some(epoch)), lost)
+        }
+    }
+}
