@@ -16,6 +16,7 @@
 pub mod config;
 mod context;
 mod error;
+mod histogram;
 mod host;
 mod loader;
 mod metrics;

@@ -98,26 +98,21 @@ fn own(entries: &[Arc<PluginEntry>]) -> String {
         },
     );
     type Read = fn(&PluginEntry) -> &AtomicU64;
-    let counters: [(&str, &str, Read); 4] = [
-        (
-            "vectorizer_plugin_notify_calls_total",
-            "Change batches handed to a plugin",
-            |e| &e.counters.notify_calls,
-        ),
+    let counters: [(&str, &str, Read); 3] = [
         (
             "vectorizer_plugin_refused_hints_total",
             "Change hints a plugin did not take",
-            |e| &e.counters.refused_hints,
+            |entry| &entry.counters.refused_hints,
         ),
         (
             "vectorizer_plugin_http_calls_total",
             "Requests handed to a plugin",
-            |e| &e.counters.http_calls,
+            |entry| &entry.counters.http_calls,
         ),
         (
             "vectorizer_plugin_panics_total",
             "Panics caught at a plugin's boundary",
-            |e| &e.counters.panics,
+            |entry| &entry.counters.panics,
         ),
     ];
     for (name, help, read) in counters {
@@ -126,15 +121,16 @@ fn own(entries: &[Arc<PluginEntry>]) -> String {
             let _ = writeln!(text, "{name}{{plugin=\"{}\"}} {value}", entry.name());
         });
     }
-    let name = "vectorizer_plugin_notify_seconds_total";
+    let name = "vectorizer_plugin_notify_seconds";
     family(
         name,
-        "counter",
-        "Time spent handing change batches to a plugin",
+        "histogram",
+        "Time for handing one change batch to a plugin",
         &|entry, text| {
-            let seconds =
-                Duration::from_nanos(entry.counters.notify_nanos.load(Ordering::Relaxed)).as_secs_f64();
-            let _ = writeln!(text, "{name}{{plugin=\"{}\"}} {seconds}", entry.name());
+            entry
+                .counters
+                .notify
+                .write(name, &format!("plugin=\"{}\"", entry.name()), text);
         },
     );
     text

@@ -14,6 +14,7 @@ use vectorizer_plugin_api::{ChangeBatch, Fault, FaultCode, Health, Request, Resp
 
 use crate::context::{HostContext, InsideHook};
 use crate::error::LoadError;
+use crate::histogram::Histogram;
 
 /// Where a plugin is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -80,8 +81,7 @@ pub struct PluginReport {
 /// Counters of one plugin, all since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) notify_calls: AtomicU64,
-    pub(crate) notify_nanos: AtomicU64,
+    pub(crate) notify: Histogram,
     pub(crate) refused_hints: AtomicU64,
     pub(crate) http_calls: AtomicU64,
     pub(crate) panics: AtomicU64,
@@ -193,9 +193,7 @@ impl PluginEntry {
             let _inside = InsideHook::enter();
             running.instance.notify(batch)
         };
-        let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.counters.notify_calls.fetch_add(1, Ordering::Relaxed);
-        self.counters.notify_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.counters.notify.observe(started.elapsed());
         self.hook_result(taken, batch.len());
     }
 

@@ -164,7 +164,7 @@ async fn probes_report_health_and_counts() {
     let health = get("/health").await;
     assert_eq!(
         (&health["status"], &health["version"]),
-        (&json!("healthy"), &json!(nexus_dev::VERSION))
+        (&json!("Healthy"), &json!(nexus_dev::VERSION))
     );
     assert!(health["uptime_seconds"].is_u64());
     let expected = json!({"label_count": 2, "rel_type_count": 2, "node_count": 3, "rel_count": 2});

@@ -144,7 +144,7 @@ async fn probe(app: &App, line: &Line, real: impl Future<Output = Response>) -> 
 async fn health(State(app): State<App>, ConnectInfo(line): ConnectInfo<Line>) -> Response {
     let real = async {
         Json(json!({
-            "status": "healthy",
+            "status": "Healthy",
             "version": crate::VERSION,
             "uptime_seconds": app.started.elapsed().as_secs(),
         }))

@@ -1,0 +1,133 @@
+//! One HNSW graph.
+
+use std::sync::Arc;
+
+use hnsw_rs::prelude::{Hnsw, Point};
+use parking_lot::RwLock;
+
+use super::distance::Space;
+use super::entry::Entry;
+
+/// Edges of a point in the upper layers; twice as many in the lowest.
+const EDGES: usize = 24;
+/// Points looked at when one is inserted.
+const INSERT_WIDTH: usize = 200;
+/// Layers, the most that the library knows.
+const LAYERS: usize = 16;
+/// Least points looked at by a search.
+const SEARCH_WIDTH: usize = 160;
+/// Part of the points from which on comparing with every document is cheaper than a search that wide.
+const WIDEST_PART: usize = 8;
+
+/// A graph and the entries of its points. Searches run beside one inserter.
+pub(super) struct Graph {
+    space: Space,
+    hnsw: Hnsw<'static, f32, Space>,
+    /// By the id that the graph knows a point by.
+    entries: RwLock<Vec<Arc<Entry>>>,
+}
+
+/// A living point of a graph.
+pub(super) struct Survivor {
+    pub(super) entry: Arc<Entry>,
+    point: Arc<Point<'static, f32>>,
+}
+
+impl Graph {
+    pub(super) fn new(space: Space, expected: usize) -> Self {
+        let e = |k: &str, d: usize| std::env::var(k).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
+        let mut hnsw = Hnsw::new(e("HM", EDGES), expected, LAYERS, e("HEFC", INSERT_WIDTH), space);
+        hnsw.set_extend_candidates(e("HEXT", 0) == 1);
+        // Clustered data needs the edges that the diversity rule would drop.
+        hnsw.set_keeping_pruned(e("HKP", 1) == 1);
+        Self {
+            space,
+            hnsw,
+            entries: RwLock::new(Vec::with_capacity(expected)),
+        }
+    }
+
+    /// Points, the dead among them.
+    pub(super) fn len(&self) -> usize {
+        self.entries.read().len()
+    }
+
+    /// Whether the vector has a place here.
+    pub(super) fn admits(&self, vector: &[f32]) -> bool {
+        self.space.admits(vector)
+    }
+
+    /// Adds a point. Not from two threads at once.
+    pub(super) fn insert(&self, entry: Arc<Entry>, vector: &[f32]) {
+        let id = {
+            let mut entries = self.entries.write();
+            entries.push(entry);
+            entries.len() - 1
+        };
+        self.hnsw.insert_slice((&self.space.place(vector), id));
+    }
+
+    /// The living among the closest points, at least `limit` of them or all `live` there are; `None` where
+    /// the graph does not give as many.
+    pub(super) fn nearest(&self, query: &[f32], limit: usize, live: usize) -> Option<Vec<u64>> {
+        let wanted = limit.min(live);
+        if wanted == 0 {
+            return Some(Vec::new());
+        }
+        let place = self.space.place_query(query);
+        // Some more, because the graph compares in 32 bits, and as many again as are dead on average. The
+        // second try is for dead points that crowd around the query.
+        let points = self.len();
+        let per_living = points.div_ceil(live.max(1));
+        let mut ask = (wanted + wanted / 4 + 8) * per_living;
+        for _ in 0..2 {
+            if ask > points / WIDEST_PART {
+                return None;
+            }
+            let found = self.hnsw.search(
+                &place,
+                ask,
+                std::env::var("HEF")
+                    .ok()
+                    .and_then(|v| v.parse().ok())
+                    .unwrap_or(SEARCH_WIDTH)
+                    .max(2 * ask),
+            );
+            let entries = self.entries.read();
+            let living: Vec<u64> = found
+                .iter()
+                .filter_map(|neighbour| entries.get(neighbour.d_id))
+                .filter(|entry| !entry.is_dead())
+                .map(|entry| entry.seq)
+                .collect();
+            if living.len() >= wanted {
+                return Some(living);
+            }
+            ask *= 8;
+        }
+        None
+    }
+
+    /// All living points. No insertion may be under way.
+    pub(super) fn survivors(&self) -> Vec<Survivor> {
+        let entries = self.entries.read();
+        self.hnsw
+            .get_point_indexation()
+            .into_iter()
+            .filter_map(|point| {
+                let entry = Arc::clone(entries.get(point.get_origin_id())?);
+                (!entry.is_dead()).then_some(Survivor { entry, point })
+            })
+            .collect()
+    }
+
+    /// The vector of a survivor of this graph.
+    pub(super) fn vector(&self, survivor: &Survivor) -> Vec<f32> {
+        self.space.restore(survivor.point.get_v())
+    }
+
+    /// Points that are dead now.
+    pub(super) fn count_dead(&self) -> usize {
+        self.entries.read().iter().filter(|entry| entry.is_dead()).count()
+    }
+}

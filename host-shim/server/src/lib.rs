@@ -1,0 +1,21 @@
+//! A vector database server that hosts plugins: an embedded, durable vector store and its REST API.
+//!
+//! The parts, from the bottom up; each uses only those before it:
+//!
+//! - [`store`]: documents on disk. The truth about everything; every answer is checked against it.
+//! - `index`: a graph in memory that proposes search candidates. Never the truth, only a shortcut.
+//! - [`text`]: what turns text into vectors and long texts into chunks.
+//! - [`auth`]: who a caller is.
+//! - [`rest`]: Vectorizer's HTTP API over the store.
+//! - [`plugins`]: who is told of changes, and the routes of plugins.
+//! - [`server`], [`config`], [`settings`]: listening, shutting down, the settings and the file they stand in.
+
+pub mod auth;
+pub mod config;
+mod index;
+pub mod plugins;
+pub mod rest;
+pub mod server;
+pub mod settings;
+pub mod store;
+pub mod text;

@@ -1,0 +1,122 @@
+//! The plugins of this server: told of changes, mounted as routes, listed for the administrator, scraped.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use vectorizer_host_shim::{PluginHost, http};
+use vectorizer_plugin_api::model::{CollectionEvent, Op};
+use vectorizer_plugin_api::{Caller as PluginCaller, Role};
+
+use crate::auth::{Access, Caller, require_admin};
+use crate::store::{ChangeObserver, DocumentStore};
+
+/// The content type of the Prometheus text format.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Tells plugins of the store's changes.
+#[derive(Debug)]
+pub struct PluginObserver(pub Arc<PluginHost>);
+
+impl ChangeObserver for PluginObserver {
+    fn changed(&self, collection: &str, op: Op, ids: &[&str]) {
+        self.0.notify(collection, op, ids);
+    }
+
+    fn collection(&self, event: CollectionEvent<'_>) {
+        self.0.collection_event(&event);
+    }
+}
+
+#[derive(Clone)]
+struct Observed {
+    host: Arc<PluginHost>,
+    store: Arc<DocumentStore>,
+    started: Instant,
+}
+
+/// The plugins' routes, the administrator's list of them, and `/prometheus/metrics`.
+pub fn router(
+    host: &Arc<PluginHost>,
+    store: &Arc<DocumentStore>,
+    access: &Access,
+    max_body_bytes: usize,
+) -> Router {
+    let observed = Observed {
+        host: Arc::clone(host),
+        store: Arc::clone(store),
+        started: Instant::now(),
+    };
+    let classify = {
+        let access = access.clone();
+        move |parts: &axum::http::request::Parts| {
+            let role = match access.classify(&parts.headers) {
+                Caller::Anonymous => Role::Anonymous,
+                Caller::User => Role::User,
+                Caller::Admin => Role::Admin,
+            };
+            PluginCaller {
+                role,
+                name: String::new(),
+            }
+        }
+    };
+    Router::new()
+        .route("/api/v1/plugins", get(list))
+        .route_layer(from_fn_with_state(access.clone(), require_admin))
+        .route("/prometheus/metrics", get(metrics))
+        .with_state(observed)
+        .merge(http::router(host, max_body_bytes, classify))
+}
+
+async fn list(State(observed): State<Observed>) -> Json<Value> {
+    // A plugin's health may take its locks.
+    let reports = tokio::task::spawn_blocking(move || observed.host.reports())
+        .await
+        .unwrap_or_default();
+    Json(json!({ "plugins": reports }))
+}
+
+async fn metrics(State(observed): State<Observed>) -> Response {
+    let text = tokio::task::spawn_blocking(move || {
+        let mut text = own(&observed);
+        text.push_str(&observed.host.metrics());
+        text
+    })
+    .await
+    .unwrap_or_default();
+    ([(header::CONTENT_TYPE, PROMETHEUS)], text).into_response()
+}
+
+fn own(observed: &Observed) -> String {
+    let mut text = String::new();
+    let mut gauge = |name: &str, help: &str, value: f64| {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+    };
+    gauge(
+        "vectorizer_uptime_seconds",
+        "Time since the server started",
+        observed.started.elapsed().as_secs_f64(),
+    );
+    if let Ok(collections) = observed.store.list_collections() {
+        let documents: u64 = collections.iter().map(|collection| collection.info.count).sum();
+        gauge(
+            "vectorizer_collections",
+            "Collections in the store",
+            collections.len() as f64,
+        );
+        gauge(
+            "vectorizer_documents",
+            "Documents in all collections",
+            documents as f64,
+        );
+    }
+    text
+}

@@ -1,0 +1,85 @@
+//! The store as plugins see it.
+
+use vectorizer_host_shim::store::{Store, StoreError};
+use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Page};
+
+use super::database::DocumentStore;
+use super::read::{Scan, Start};
+use super::search::Query;
+use super::{Atomicity, Change, DbError, PayloadChange};
+
+impl Store for DocumentStore {
+    fn collections(&self) -> Result<Vec<CollectionInfo>, StoreError> {
+        let summaries = self.list_collections()?;
+        Ok(summaries.into_iter().map(|summary| summary.info).collect())
+    }
+
+    fn collection(&self, name: &str) -> Result<CollectionInfo, StoreError> {
+        Ok(self.describe_collection(name)?.info)
+    }
+
+    fn get(&self, collection: &str, ids: &[&str], fields: Fields) -> Result<Vec<Document>, StoreError> {
+        Ok(DocumentStore::get(self, collection, ids, fields)?)
+    }
+
+    fn search(
+        &self,
+        collection: &str,
+        vector: &[f32],
+        limit: usize,
+        fields: Fields,
+    ) -> Result<Vec<Hit>, StoreError> {
+        let query = Query {
+            vector: vector.to_vec(),
+            limit,
+            fields,
+            filter: None,
+            min_score: None,
+        };
+        Ok(self.find_similar(collection, query)?)
+    }
+
+    fn scan(
+        &self,
+        collection: &str,
+        cursor: Option<&str>,
+        limit: usize,
+        fields: Fields,
+    ) -> Result<Page, StoreError> {
+        let start = cursor.map_or(Start::Beginning, Start::After);
+        let page = self.scan_page(
+            collection,
+            &Scan {
+                start,
+                limit,
+                fields,
+                filter: None,
+            },
+        )?;
+        let documents = page.documents.into_iter().map(|(document, _)| document).collect();
+        Ok(Page {
+            documents,
+            next: page.next,
+        })
+    }
+
+    fn count(&self, collection: &str) -> Result<u64, StoreError> {
+        Ok(self.count_documents(collection, None)?)
+    }
+
+    fn merge_payload(&self, collection: &str, id: &str, patch: &JsonMap) -> Result<bool, StoreError> {
+        let change = Change::Update {
+            id: id.to_owned(),
+            vector: None,
+            payload: PayloadChange::Merge(patch.clone()),
+        };
+        match self.apply(collection, vec![change], Atomicity::AllOrNothing) {
+            Ok(_) => Ok(true),
+            Err(DbError::DocumentNotFound(_)) => Ok(false),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Nothing to do: no answer is cached.
+    fn invalidate_cache(&self, _collection: &str) {}
+}

@@ -1,0 +1,107 @@
+//! The programs under test: where they are, and building them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::TestError;
+
+/// A cargo profile of this workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Quick to build.
+    Dev,
+    /// Quick to run.
+    Release,
+}
+
+/// The built programs.
+#[derive(Debug, Clone)]
+pub struct Artifacts {
+    folder: PathBuf,
+}
+
+/// The workspace's folder.
+#[must_use]
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+}
+
+/// Cargo's target folder.
+#[must_use]
+pub fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => workspace().join(folder),
+        None => workspace().join("target"),
+    }
+}
+
+impl Artifacts {
+    /// The programs of a profile, built or not.
+    #[must_use]
+    pub fn of(profile: Profile) -> Self {
+        let folder = match profile {
+            Profile::Dev => "debug",
+            Profile::Release => "release",
+        };
+        Self {
+            folder: target().join(folder),
+        }
+    }
+
+    /// Builds the plugin, the host and nexus-dev.
+    ///
+    /// # Errors
+    /// [`TestError::Process`] where cargo fails.
+    pub fn build(profile: Profile) -> Result<Self, TestError> {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(workspace()).arg("build");
+        for package in ["vectorizer-plugin-nexus", "vectorizer-host", "nexus-dev"] {
+            cargo.args(["--package", package]);
+        }
+        if profile == Profile::Release {
+            cargo.arg("--release");
+        }
+        match cargo.status() {
+            Ok(status) if status.success() => Ok(Self::of(profile)),
+            Ok(status) => Err(TestError::Process(format!("cargo build ended with {status}"))),
+            Err(error) => Err(TestError::Process(format!("cargo build cannot be run: {error}"))),
+        }
+    }
+
+    /// The plugin's shared library.
+    #[must_use]
+    pub fn plugin(&self) -> PathBuf {
+        self.folder.join("libvectorizer_plugin_nexus.so")
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> PathBuf {
+        self.folder.join("vectorizer-host")
+    }
+
+    /// The default graph server.
+    #[must_use]
+    pub fn nexus_dev(&self) -> PathBuf {
+        self.folder.join("nexus-dev")
+    }
+
+    /// Puts the plugin into a new folder `plugins` below `parent`, as an operator would: files that nobody else may write.
+    ///
+    /// # Errors
+    /// [`TestError::File`].
+    pub fn install_plugin(&self, parent: &Path) -> Result<PathBuf, TestError> {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = parent.join("plugins");
+        let file = folder.join("libvectorizer_plugin_nexus.so");
+        std::fs::create_dir_all(&folder).map_err(|error| TestError::file(&folder, &error))?;
+        std::fs::copy(self.plugin(), &file).map_err(|error| TestError::file(&self.plugin(), &error))?;
+        for path in [&folder, &file] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+                .map_err(|error| TestError::file(path, &error))?;
+        }
+        Ok(folder)
+    }
+}

@@ -1,0 +1,199 @@
+//! Graph servers, and reading a graph by forms that the plugin does not use: full scans.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use ureq::Agent;
+
+use crate::TestError;
+use crate::build::Artifacts;
+use crate::process::{Server, free_port};
+
+/// A Cypher client.
+#[derive(Debug, Clone)]
+pub struct Nexus {
+    url: String,
+    agent: Agent,
+}
+
+/// A document's node.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its key.
+    pub key: String,
+    /// All its properties.
+    pub properties: Map<String, Value>,
+}
+
+/// A SIMILAR_TO edge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edge {
+    /// The source's key.
+    pub source: String,
+    /// The target's key.
+    pub target: String,
+    /// Its score.
+    pub score: Option<f64>,
+    /// Whether it holds.
+    pub active: bool,
+}
+
+impl Nexus {
+    /// A client for the server at `url`.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        let config = Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(120)))
+            .http_status_as_error(false)
+            .build();
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
+            agent: config.into(),
+        }
+    }
+
+    /// Starts the real server where `NEXUS_SERVER_BIN` names its program and `real` is wanted, else nexus-dev. Data go into
+    /// `folder`.
+    ///
+    /// # Errors
+    /// [`TestError::Process`].
+    pub fn start(
+        kind: Kind,
+        artifacts: &Artifacts,
+        folder: &Path,
+        port: Option<u16>,
+    ) -> Result<Server, TestError> {
+        let port = match port {
+            Some(port) => port,
+            None => free_port()?,
+        };
+        let address = format!("127.0.0.1:{port}");
+        let data = folder.join("nexus-data");
+        std::fs::create_dir_all(&data).map_err(|error| TestError::file(&data, &error))?;
+        let log = folder.join("nexus.log");
+        match kind {
+            Kind::Dev => {
+                let mut command = Command::new(artifacts.nexus_dev());
+                command
+                    .args(["--addr", &address, "--data"])
+                    .arg(&data)
+                    .arg("--allow-faults");
+                Server::start("nexus-dev", &mut command, &log)
+            }
+            Kind::Real => {
+                let program = std::env::var_os("NEXUS_SERVER_BIN")
+                    .ok_or_else(|| TestError::Process("NEXUS_SERVER_BIN is not set".into()))?;
+                let mut command = Command::new(program);
+                command
+                    .current_dir(folder)
+                    .env("NEXUS_ADDR", &address)
+                    .env("NEXUS_DATA_DIR", &data)
+                    .env("NEXUS_RPC_ENABLED", "false");
+                Server::start_at(
+                    "nexus-server",
+                    &mut command,
+                    &format!("http://{address}"),
+                    "/health",
+                    &log,
+                )
+            }
+        }
+    }
+
+    /// Runs a statement and returns its rows.
+    ///
+    /// # Errors
+    /// [`TestError::Http`], [`TestError::Answer`].
+    pub fn run(&self, statement: &str, params: &Value) -> Result<Vec<Vec<Value>>, TestError> {
+        let url = format!("{}/cypher", self.url);
+        let failed = |error: ureq::Error| TestError::Http {
+            url: url.clone(),
+            reason: error.to_string(),
+        };
+        let mut answer = self
+            .agent
+            .post(&url)
+            .send_json(json!({"query": statement, "params": params}))
+            .map_err(failed)?;
+        let status = answer.status().as_u16();
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(1 << 30)
+            .read_to_string()
+            .map_err(failed)?;
+        let parsed: Value = serde_json::from_str(&body).unwrap_or_default();
+        let rows = parsed["rows"]
+            .as_array()
+            .filter(|_| status == 200 && parsed["error"].is_null());
+        let rows = rows.ok_or_else(|| TestError::Answer {
+            url,
+            status,
+            body: body.chars().take(400).collect(),
+        })?;
+        Ok(rows
+            .iter()
+            .map(|row| row.as_array().cloned().unwrap_or_default())
+            .collect())
+    }
+
+    /// All document nodes.
+    ///
+    /// # Errors
+    /// As [`Nexus::run`].
+    pub fn documents(&self) -> Result<Vec<Node>, TestError> {
+        let rows = self.run("MATCH (d:Document) RETURN d.key AS k, d AS d", &json!({}))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Node {
+                key: row.first().and_then(Value::as_str).unwrap_or_default().to_owned(),
+                properties: row.get(1).and_then(Value::as_object).cloned().unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// All SIMILAR_TO edges between documents, those that do not hold included.
+    ///
+    /// # Errors
+    /// As [`Nexus::run`].
+    pub fn similar(&self) -> Result<Vec<Edge>, TestError> {
+        let rows = self.run(
+            "MATCH (a:Document)-[r:SIMILAR_TO]->(b:Document) \
+             RETURN a.key AS a, b.key AS b, r.score AS s, r.active AS act",
+            &json!({}),
+        )?;
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        Ok(rows
+            .into_iter()
+            .map(|row| Edge {
+                source: text(row.first()),
+                target: text(row.get(1)),
+                score: row.get(2).and_then(Value::as_f64),
+                active: row.get(3).is_some_and(|active| active == 1 || active == true),
+            })
+            .collect())
+    }
+}
+
+/// Which graph server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The one of this workspace.
+    Dev,
+    /// The real one.
+    Real,
+}
+
+impl Kind {
+    /// The servers that the end-to-end tests run on: nexus-dev, and the real one where `NEXUS_SERVER_BIN` is set.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        let mut kinds = vec![Self::Dev];
+        if std::env::var_os("NEXUS_SERVER_BIN").is_some() {
+            kinds.push(Self::Real);
+        }
+        kinds
+    }
+}

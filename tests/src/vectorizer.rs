@@ -1,0 +1,300 @@
+//! The host's REST API, as a client sees it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use ureq::Agent;
+
+use crate::TestError;
+use crate::build::Artifacts;
+use crate::process::{Server, wait_until};
+
+/// A document as the host returns it.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Its id.
+    pub id: String,
+    /// Its vector.
+    pub vector: Vec<f32>,
+    /// Its payload, null where it has none.
+    pub payload: Value,
+}
+
+/// A client of the host.
+#[derive(Debug, Clone)]
+pub struct Vectorizer {
+    url: String,
+    agent: Agent,
+}
+
+impl Vectorizer {
+    /// A client for the server at `url`.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        let config = Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(60)))
+            .http_status_as_error(false)
+            .build();
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
+            agent: config.into(),
+        }
+    }
+
+    /// Sends a request; any status is an answer.
+    ///
+    /// # Errors
+    /// [`TestError::Http`].
+    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value), TestError> {
+        let url = format!("{}{path}", self.url);
+        let failed = |error: ureq::Error| TestError::Http {
+            url: url.clone(),
+            reason: error.to_string(),
+        };
+        let mut answer = match (method, body) {
+            ("GET", _) => self.agent.get(&url).call(),
+            ("DELETE", _) => self.agent.delete(&url).call(),
+            ("PUT", Some(body)) => self.agent.put(&url).send_json(body),
+            (_, body) => self.agent.post(&url).send_json(body.unwrap_or(&Value::Null)),
+        }
+        .map_err(failed)?;
+        let status = answer.status().as_u16();
+        let text = answer
+            .body_mut()
+            .with_config()
+            .limit(1 << 30)
+            .read_to_string()
+            .map_err(failed)?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    /// Sends a request that must succeed.
+    ///
+    /// # Errors
+    /// [`TestError::Http`], [`TestError::Answer`].
+    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, TestError> {
+        match self.send(method, path, body)? {
+            (200, answer) => Ok(answer),
+            (status, answer) => Err(TestError::Answer {
+                url: format!("{}{path}", self.url),
+                status,
+                body: answer.to_string().chars().take(400).collect(),
+            }),
+        }
+    }
+
+    /// Makes a collection.
+    ///
+    /// # Errors
+    /// As [`Vectorizer::call`].
+    pub fn create(&self, name: &str, dimension: usize, distance: &str) -> Result<(), TestError> {
+        let body = json!({"vectors": {"size": dimension, "distance": distance}});
+        self.call("PUT", &format!("/qdrant/collections/{name}"), Some(&body))
+            .map(drop)
+    }
+
+    /// Inserts or replaces documents; each must be taken.
+    ///
+    /// # Errors
+    /// As [`Vectorizer::call`].
+    pub fn insert(&self, collection: &str, documents: &[(String, Vec<f32>, Value)]) -> Result<(), TestError> {
+        let vectors: Vec<Value> = documents
+            .iter()
+            .map(|(id, vector, payload)| json!({"id": id, "embedding": vector, "payload": payload}))
+            .collect();
+        let body = json!({"collection": collection, "vectors": vectors});
+        let answer = self.call("POST", "/insert_vectors", Some(&body))?;
+        if answer["failed"] == 0 {
+            return Ok(());
+        }
+        let body = answer.to_string().chars().take(400).collect();
+        Err(TestError::Answer {
+            url: format!("{}/insert_vectors", self.url),
+            status: 200,
+            body,
+        })
+    }
+
+    /// Deletes documents.
+    ///
+    /// # Errors
+    /// As [`Vectorizer::call`].
+    pub fn delete(&self, collection: &str, ids: &[&str]) -> Result<(), TestError> {
+        self.call(
+            "POST",
+            "/batch_delete",
+            Some(&json!({"collection": collection, "ids": ids})),
+        )
+        .map(drop)
+    }
+
+    /// The names and metrics of all collections.
+    ///
+    /// # Errors
+    /// As [`Vectorizer::call`].
+    pub fn collections(&self) -> Result<Vec<(String, String)>, TestError> {
+        let answer = self.call("GET", "/collections", None)?;
+        let list = answer["collections"].as_array().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(list
+            .iter()
+            .map(|entry| (text(&entry["name"]), text(&entry["metric"])))
+            .collect())
+    }
+
+    /// All documents of a collection.
+    ///
+    /// # Errors
+    /// As [`Vectorizer::call`].
+    pub fn documents(&self, collection: &str) -> Result<Vec<Document>, TestError> {
+        let path = format!("/qdrant/collections/{collection}/points/scroll");
+        let mut found: Vec<Document> = Vec::new();
+        let mut offset = Value::Null;
+        loop {
+            let answer = self.call(
+                "POST",
+                &path,
+                Some(&json!({"limit": 2_000, "offset": offset, "with_payload": true, "with_vector": true})),
+            )?;
+            for point in answer["result"]["points"].as_array().into_iter().flatten() {
+                let id = match &point["id"] {
+                    Value::String(id) => id.clone(),
+                    other => other.to_string(),
+                };
+                // The next page begins with the last document of this one.
+                if found.last().is_some_and(|last| last.id == id) {
+                    continue;
+                }
+                let vector = point["vector"].as_array().into_iter().flatten();
+                let vector = vector
+                    .map(|component| component.as_f64().unwrap_or(f64::NAN) as f32)
+                    .collect();
+                found.push(Document {
+                    id,
+                    vector,
+                    payload: point["payload"].clone(),
+                });
+            }
+            offset = answer["result"]["next_page_offset"].clone();
+            if offset.is_null() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The plugin's status.
+    ///
+    /// # Errors
+    /// As [`Vectorizer::call`].
+    pub fn status(&self) -> Result<Value, TestError> {
+        self.call("GET", "/api/v1/sync/nexus/status", None)
+    }
+
+    /// Waits until the plugin has nothing left to do and has compared the store once.
+    ///
+    /// # Errors
+    /// As [`Vectorizer::call`], or [`TestError::Timeout`].
+    pub fn settle(&self, patience: Duration) -> Result<(), TestError> {
+        let mut quiet = 0;
+        wait_until("the plugin has nothing left to do", patience, || {
+            let status = self.status()?;
+            let idle = status["queue_depth"] == 0
+                && status["nexus"]["state"] == "ready"
+                && !status["last_reconcile"].is_null();
+            quiet = if idle { quiet + 1 } else { 0 };
+            // Hints may still be on their way from the intake to the queue.
+            Ok(quiet >= 5)
+        })
+    }
+
+    /// The scrape.
+    ///
+    /// # Errors
+    /// As [`Vectorizer::call`].
+    pub fn metrics(&self) -> Result<String, TestError> {
+        match self.call("GET", "/prometheus/metrics", None)? {
+            Value::String(text) => Ok(text),
+            other => Ok(other.to_string()),
+        }
+    }
+}
+
+/// A host's folder: configuration, plugins, data.
+#[derive(Debug)]
+pub struct HostFolder {
+    root: PathBuf,
+    artifacts: Artifacts,
+}
+
+impl HostFolder {
+    /// A folder in which the plugin is installed. `section` is `nexus_integration`; `server` adds to the server's section.
+    ///
+    /// # Errors
+    /// [`TestError::File`].
+    pub fn new(
+        root: &Path,
+        artifacts: &Artifacts,
+        port: u16,
+        server: &Value,
+        section: &Value,
+    ) -> Result<Self, TestError> {
+        let plugins = artifacts.install_plugin(root)?;
+        let folder = Self {
+            root: root.to_owned(),
+            artifacts: artifacts.clone(),
+        };
+        let mut settings = json!({"bind": format!("127.0.0.1:{port}"), "data_dir": root.join("data")});
+        for (name, value) in server.as_object().into_iter().flatten() {
+            settings[name] = value.clone();
+        }
+        folder.write(&json!({
+            "server": settings,
+            "plugins": {"directory": plugins, "enabled": ["nexus"]},
+            "nexus_integration": section,
+        }))?;
+        Ok(folder)
+    }
+
+    /// Replaces the configuration. JSON is YAML.
+    ///
+    /// # Errors
+    /// [`TestError::File`].
+    pub fn write(&self, config: &Value) -> Result<(), TestError> {
+        let file = self.config();
+        std::fs::write(&file, format!("{config:#}")).map_err(|error| TestError::file(&file, &error))
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.yml")
+    }
+
+    /// The plugin file.
+    #[must_use]
+    pub fn plugin(&self) -> PathBuf {
+        self.root.join("plugins/libvectorizer_plugin_nexus.so")
+    }
+
+    /// The command that runs the host here.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(self.artifacts.host());
+        command.arg("--config").arg(self.config());
+        command
+    }
+
+    /// Starts the host.
+    ///
+    /// # Errors
+    /// [`TestError::Process`].
+    pub fn start(&self) -> Result<Server, TestError> {
+        Server::start(
+            "vectorizer-host",
+            &mut self.command(),
+            &self.root.join("host.log"),
+        )
+    }
+}

@@ -1,0 +1,82 @@
+//! Quantiles out of a Prometheus scrape.
+
+use std::collections::BTreeMap;
+
+/// The histograms of a scrape: name to upper bounds with cumulative counts. Labels are added up.
+#[derive(Debug, Default)]
+pub(crate) struct Scrape {
+    histograms: BTreeMap<String, Vec<(f64, f64)>>,
+}
+
+impl Scrape {
+    /// Reads a scrape; lines that are no buckets are passed over.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut scrape = Self::default();
+        for line in text.lines() {
+            if let Some((name, bound, count)) = bucket(line) {
+                let buckets = scrape.histograms.entry(name.to_owned()).or_default();
+                match buckets.iter_mut().find(|(known, _)| *known == bound) {
+                    Some((_, total)) => *total += count,
+                    None => buckets.push((bound, count)),
+                }
+            }
+        }
+        for buckets in scrape.histograms.values_mut() {
+            buckets.sort_by(|one, other| one.0.total_cmp(&other.0));
+        }
+        scrape
+    }
+
+    /// The quantile of a histogram, between the bounds of its bucket by proportion. 0 where nothing was counted.
+    pub(crate) fn quantile(&self, name: &str, quantile: f64) -> f64 {
+        let Some(buckets) = self.histograms.get(name) else {
+            return 0.0;
+        };
+        let rank = quantile * buckets.last().map_or(0.0, |(_, count)| *count);
+        let (mut low, mut before) = (0.0, 0.0);
+        for &(bound, count) in buckets {
+            if count >= rank && count > before {
+                if bound.is_infinite() {
+                    return low;
+                }
+                return low + (bound - low) * ((rank - before) / (count - before)).clamp(0.0, 1.0);
+            }
+            (low, before) = (bound, count);
+        }
+        0.0
+    }
+}
+
+fn bucket(line: &str) -> Option<(&str, f64, f64)> {
+    let (name, rest) = line.split_once("_bucket{")?;
+    let (labels, count) = rest.rsplit_once("} ")?;
+    let (_, bound) = labels.split_once("le=\"")?;
+    let bound = bound.split('"').next()?;
+    let bound = if bound == "+Inf" {
+        f64::INFINITY
+    } else {
+        bound.parse().ok()?
+    };
+    Some((name, bound, count.trim().parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_lies_within_its_bucket() {
+        let scrape = Scrape::parse(
+            "# TYPE h histogram\nh_bucket{a=\"b\",le=\"1\"} 50\nh_bucket{a=\"b\",le=\"2\"} 100\nh_bucket{a=\"b\",le=\"+Inf\"} 100\n",
+        );
+        assert!((scrape.quantile("h", 0.5) - 1.0).abs() < 1e-9);
+        assert!((scrape.quantile("h", 0.75) - 1.5).abs() < 1e-9);
+        assert!(scrape.quantile("none", 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn beyond_the_last_bound_the_bound_is_given() {
+        let scrape = Scrape::parse("h_bucket{le=\"1\"} 0\nh_bucket{le=\"+Inf\"} 10\n");
+        assert!((scrape.quantile("h", 0.99) - 1.0).abs() < 1e-9);
+    }
+}
