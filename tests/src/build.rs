@@ -50,7 +50,7 @@ impl Artifacts {
         }
     }
 
-    /// Builds the plugin, the host and nexus-dev.
+    /// Builds the plugin, the host and nexus-dev; for tests also the plugin that misbehaves.
     ///
     /// # Errors
     /// [`TestError::Process`] where cargo fails.
@@ -60,9 +60,10 @@ impl Artifacts {
         for package in ["vectorizer-plugin-nexus", "vectorizer-host", "nexus-dev"] {
             cargo.args(["--package", package]);
         }
-        if profile == Profile::Release {
-            cargo.arg("--release");
-        }
+        match profile {
+            Profile::Dev => cargo.args(["--package", "probe-plugin"]),
+            Profile::Release => cargo.arg("--release"),
+        };
         match cargo.status() {
             Ok(status) if status.success() => Ok(Self::of(profile)),
             Ok(status) => Err(TestError::Process(format!("cargo build ended with {status}"))),
@@ -88,16 +89,30 @@ impl Artifacts {
         self.folder.join("nexus-dev")
     }
 
+    /// The shared library of the plugin that misbehaves on demand.
+    #[must_use]
+    pub fn probe_plugin(&self) -> PathBuf {
+        self.folder.join("libprobe_plugin.so")
+    }
+
     /// Puts the plugin into a new folder `plugins` below `parent`, as an operator would: files that nobody else may write.
     ///
     /// # Errors
     /// [`TestError::File`].
     pub fn install_plugin(&self, parent: &Path) -> Result<PathBuf, TestError> {
+        self.install(&self.plugin(), "nexus", parent)
+    }
+
+    /// Puts a shared library into the folder `plugins` below `parent` as the plugin `name`.
+    ///
+    /// # Errors
+    /// [`TestError::File`].
+    pub fn install(&self, library: &Path, name: &str, parent: &Path) -> Result<PathBuf, TestError> {
         use std::os::unix::fs::PermissionsExt;
         let folder = parent.join("plugins");
-        let file = folder.join("libvectorizer_plugin_nexus.so");
+        let file = folder.join(format!("libvectorizer_plugin_{name}.so"));
         std::fs::create_dir_all(&folder).map_err(|error| TestError::file(&folder, &error))?;
-        std::fs::copy(self.plugin(), &file).map_err(|error| TestError::file(&self.plugin(), &error))?;
+        std::fs::copy(library, &file).map_err(|error| TestError::file(library, &error))?;
         for path in [&folder, &file] {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
                 .map_err(|error| TestError::file(path, &error))?;

@@ -203,9 +203,18 @@ impl Journal {
         self.pending.lock().claim(stage, most, Instant::now())
     }
 
-    /// Waits until there may be something to claim, at most for `patience`.
-    pub async fn work(&self, patience: Duration) {
-        let _ = tokio::time::timeout(patience, self.work.notified()).await;
+    /// Ends when there may be something to claim, at the latest after `patience`. What comes between this call and the first
+    /// poll counts: so call it, then claim, then wait.
+    pub fn work(&self, patience: Duration) -> impl Future<Output = ()> + '_ {
+        let notified = self.work.notified();
+        async move {
+            let _ = tokio::time::timeout(patience, notified).await;
+        }
+    }
+
+    /// Documents waiting or at work.
+    pub fn waiting(&self) -> usize {
+        self.pending.lock().len()
     }
 
     /// Ends the work on a batch: new states, what is left to do, and work found for other documents of the

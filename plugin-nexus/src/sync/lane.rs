@@ -58,21 +58,20 @@ pub async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Receiver<
         Stage::Edges => context.config.sync.batch_size.min(EDGE_BATCH),
     };
     while !*stop.borrow_and_update() {
-        let idle = tokio::select! {
+        tokio::select! {
             biased;
             _ = stop.changed() => continue,
-            () = context.link.ready() => match context.journal.claim(stage, most) {
-                Some(batch) => {
-                    work(&context, stage, batch).await;
-                    continue;
-                }
-                None => context.journal.work(IDLE),
-            },
-        };
+            () = context.link.ready() => {}
+        }
+        let something = context.journal.work(IDLE);
+        if let Some(batch) = context.journal.claim(stage, most) {
+            work(&context, stage, batch).await;
+            continue;
+        }
         tokio::select! {
             biased;
             _ = stop.changed() => {}
-            () = idle => {}
+            () = something => {}
         }
     }
 }

@@ -34,10 +34,17 @@ struct Found {
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let mut everything = true;
     loop {
-        let result = if everything {
-            everything_of(&context).await
-        } else {
-            each(&context, context.journal.take_dirty()).await
+        let comparison = async {
+            if everything {
+                everything_of(&context).await
+            } else {
+                each(&context, context.journal.take_dirty()).await
+            }
+        };
+        let result = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            result = comparison => result,
         };
         match result {
             Ok(()) => {
@@ -79,6 +86,10 @@ async fn everything_of(context: &Arc<Context>) -> Result<(), StageFault> {
 async fn each(context: &Arc<Context>, collections: BTreeSet<String>) -> Result<(), StageFault> {
     let mut rest = collections.into_iter();
     while let Some(name) = rest.next() {
+        // Hints that do not fit would only make the collection dirty again.
+        while context.journal.waiting() > context.config.sync.max_queue_size / 2 {
+            tokio::time::sleep(AGAIN).await;
+        }
         let compared = {
             let name = name.clone();
             context.blocking(move |context| compare(context, &name)).await

@@ -1,0 +1,294 @@
+//! What happens at the boundary of a plugin, through a real shared library: panics, calls from the wrong place or at the wrong
+//! time, scrapes, routes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use vectorizer_host_shim::api::model::{
+    CollectionEvent, CollectionInfo, Document, Fields, Hit, JsonMap, Metric, Op, Page,
+};
+use vectorizer_host_shim::api::{Caller, Request, Responder, Role};
+use vectorizer_host_shim::store::{Store, StoreError};
+use vectorizer_host_shim::{HostError, PluginHost, RouteMatch, State};
+use vectorizer_tests::build::{Artifacts, Profile};
+
+/// A store with one document.
+struct OneDocument;
+
+impl Store for OneDocument {
+    fn collections(&self) -> Result<Vec<CollectionInfo>, StoreError> {
+        Ok(vec![self.collection("c")?])
+    }
+
+    fn collection(&self, name: &str) -> Result<CollectionInfo, StoreError> {
+        let info = CollectionInfo {
+            name: "c".into(),
+            dimension: 2,
+            metric: Metric::Cosine,
+            count: 1,
+            exact_vectors: true,
+        };
+        if name == "c" {
+            Ok(info)
+        } else {
+            Err(StoreError::CollectionNotFound(name.into()))
+        }
+    }
+
+    fn get(&self, _: &str, ids: &[&str], _: Fields) -> Result<Vec<Document>, StoreError> {
+        let payload = json!({"n": 0.1, "é": [null]}).as_object().cloned();
+        let document = Document {
+            id: "a".into(),
+            vector: vec![0.5, -0.25],
+            payload,
+        };
+        Ok(if ids.contains(&"a") {
+            vec![document]
+        } else {
+            Vec::new()
+        })
+    }
+
+    fn search(&self, _: &str, _: &[f32], _: usize, _: Fields) -> Result<Vec<Hit>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn scan(&self, _: &str, _: Option<&str>, _: usize, _: Fields) -> Result<Page, StoreError> {
+        Ok(Page {
+            documents: Vec::new(),
+            next: None,
+        })
+    }
+
+    fn count(&self, _: &str) -> Result<u64, StoreError> {
+        Ok(1)
+    }
+
+    fn merge_payload(&self, _: &str, _: &str, _: &JsonMap) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    fn invalidate_cache(&self, _: &str) {}
+}
+
+fn open(folder: &Path, config: Value) -> Result<PluginHost, HostError> {
+    let artifacts = Artifacts::of(Profile::Dev);
+    let plugins = artifacts
+        .install(&artifacts.probe_plugin(), "probe", folder)
+        .unwrap();
+    let document = json!({"plugins": {"directory": plugins, "enabled": ["probe"]}, "probe": config});
+    PluginHost::open("test", "0", document.as_object().unwrap(), folder)
+}
+
+fn started(folder: &Path, config: Value) -> PluginHost {
+    let host = open(folder, config).unwrap();
+    let store: Arc<dyn Store> = Arc::new(OneDocument);
+    host.ready(&store);
+    host
+}
+
+fn ask(host: &PluginHost) -> (u16, Value) {
+    let (send, receive) = mpsc::channel();
+    let request = Request {
+        method: "GET".into(),
+        path: "/probe".into(),
+        query: "q=1".into(),
+        headers: vec![("x-test".into(), b"v".to_vec())],
+        body: b"body".to_vec(),
+        caller: Caller {
+            role: Role::User,
+            name: "u".into(),
+        },
+    };
+    host.http(
+        "probe",
+        request,
+        Responder::new(move |response| send.send(response).unwrap()),
+    );
+    let response = receive.recv_timeout(Duration::from_secs(5)).unwrap();
+    (response.status, serde_json::from_slice(&response.body).unwrap())
+}
+
+fn state(host: &PluginHost) -> (State, String) {
+    let report = host.reports().remove(0);
+    (report.state, report.reason)
+}
+
+#[test]
+fn hints_documents_and_requests_cross_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = started(folder.path(), json!({}));
+    let names: Vec<String> = (0..300).map(|n| format!("id{n}é")).collect();
+    let ids: Vec<&str> = names.iter().map(String::as_str).collect();
+    host.notify("c", Op::Delete, &ids);
+    host.collection_event(&CollectionEvent::Renamed { from: "a", to: "b" });
+    let (status, answer) = ask(&host);
+    assert_eq!(status, 200);
+    let batches: Vec<&Value> = answer["seen"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|seen| seen["in"] == "notify")
+        .collect();
+    let seen: Vec<&str> = batches
+        .iter()
+        .flat_map(|batch| batch["ids"].as_array().unwrap())
+        .map(|id| id.as_str().unwrap())
+        .collect();
+    assert_eq!(seen, ids);
+    assert!(
+        batches
+            .iter()
+            .all(|batch| batch["op"] == "Delete" && batch["collection"] == "c")
+    );
+    assert!(
+        answer["seen"]
+            .to_string()
+            .contains(r#"Renamed { from: \"a\", to: \"b\" }"#)
+    );
+    assert_eq!(
+        answer["documents"],
+        json!([{"id": "a", "vector": [0.5, -0.25], "payload": {"n": 0.1, "é": [null]}}])
+    );
+    assert_eq!(
+        (&answer["query"], &answer["body"], &answer["role"]),
+        (&json!("q=1"), &json!("body"), &json!("User"))
+    );
+}
+
+#[test]
+fn a_panic_in_any_call_faults_the_plugin_and_nothing_else() {
+    type Call = fn(&PluginHost);
+    let calls: [(&str, Call); 5] = [
+        ("notify", |host| host.notify("c", Op::Upsert, &["a"])),
+        ("event", |host| {
+            host.collection_event(&CollectionEvent::Created("c"))
+        }),
+        ("http", |host| assert_eq!(ask(host).0, 500)),
+        ("metrics", |host| drop(host.metrics())),
+        ("health", |host| drop(host.reports())),
+    ];
+    for (place, call) in calls {
+        let folder = tempfile::tempdir().unwrap();
+        let host = started(folder.path(), json!({"panic_in": [place]}));
+        call(&host);
+        let (after, reason) = state(&host);
+        assert_eq!(after, State::Faulted, "{place}");
+        assert!(reason.contains("panic"), "{place}: {reason}");
+        assert!(
+            host.metrics()
+                .contains("vectorizer_plugin_panics_total{plugin=\"probe\"} 1\n"),
+            "{place}"
+        );
+        assert_eq!(ask(&host).0, 503, "{place}: a faulted plugin is not called again");
+        host.notify("c", Op::Upsert, &["a"]);
+        host.shutdown(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_panic_while_starting_is_the_plugins_own_matter() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = open(folder.path(), json!({"panic_in": ["create"]})).unwrap();
+    let (after, reason) = state(&host);
+    assert_eq!(after, State::Declared);
+    assert!(reason.contains("the probe panics in create"), "{reason}");
+    assert_eq!(host.route("GET", "/probe"), RouteMatch::NotFound);
+
+    let folder = tempfile::tempdir().unwrap();
+    let host = started(folder.path(), json!({"panic_in": ["start"]}));
+    assert_eq!(state(&host).0, State::Faulted);
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = open(folder.path(), json!({"panik_in": []})).unwrap_err();
+    assert!(matches!(error, HostError::PluginConfig { .. }));
+    assert!(error.to_string().contains("panik_in"), "{error}");
+}
+
+#[test]
+fn the_host_answers_by_where_and_when_it_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = started(folder.path(), json!({"reentrant": true}));
+    host.notify("c", Op::Upsert, &["a"]);
+    let seen = ask(&host).1["seen"].clone();
+    assert_eq!(seen[0], json!({"in": "create", "collections": "unavailable"}));
+    assert_eq!(
+        seen[1],
+        json!({"in": "start", "collections": 1, "late_route": "invalid"})
+    );
+    assert_eq!(seen[2]["reentrant"], "called from inside a hook");
+    host.shutdown(Duration::from_secs(1));
+    assert_eq!(state(&host).0, State::Stopped);
+    // The probe calls once more from a thread of its own; a dangling host would crash this process.
+    std::thread::sleep(Duration::from_millis(200));
+}
+
+#[test]
+fn a_request_that_gets_no_answer_is_a_500() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = started(folder.path(), json!({"mute": true}));
+    let (status, answer) = ask(&host);
+    assert_eq!(
+        (status, &answer["error_type"]),
+        (500, &json!("plugin_did_not_answer"))
+    );
+    assert_eq!(state(&host).0, State::Started);
+}
+
+#[test]
+fn only_valid_families_of_its_own_enter_the_scrape() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "# HELP vectorizer_probe_good Good\n# TYPE vectorizer_probe_good counter\nvectorizer_probe_good 1\n\
+                # TYPE vectorizer_probe_good counter\nvectorizer_probe_good 2\n\
+                # TYPE vectorizer_probe_bad gauge\nvectorizer_probe_bad{ 1\n\
+                # TYPE vectorizer_other gauge\nvectorizer_other 1\n\
+                # TYPE vectorizer_plugin_state gauge\nvectorizer_plugin_state 7\nnonsense\n";
+    let host = started(folder.path(), json!({"metrics": text}));
+    let scrape = host.metrics();
+    assert!(scrape.contains("vectorizer_probe_good 1\n"), "{scrape}");
+    for left_out in [
+        "vectorizer_probe_good 2",
+        "vectorizer_probe_bad",
+        "vectorizer_other",
+        "nonsense",
+    ] {
+        assert!(!scrape.contains(left_out), "{left_out}");
+    }
+    assert!(!scrape.contains("vectorizer_plugin_state 7"));
+}
+
+#[test]
+fn a_slow_plugin_does_not_hold_up_a_scrape() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = started(
+        folder.path(),
+        json!({"metrics": "# TYPE vectorizer_probe_x gauge\nvectorizer_probe_x 1\n",
+        "metrics_delay_ms": 3_000}),
+    );
+    let begun = Instant::now();
+    for _ in 0..3 {
+        let scrape = host.metrics();
+        assert!(scrape.contains("vectorizer_plugin_state") && !scrape.contains("vectorizer_probe_x"));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn routes_say_who_may_call_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = started(folder.path(), json!({}));
+    assert!(
+        matches!(host.route("GET", "/probe/user"), RouteMatch::Found { access, .. } if !Role::Anonymous.may(access))
+    );
+    assert!(
+        matches!(host.route("POST", "/probe/admin/x"), RouteMatch::Found { access, .. } if !Role::User.may(access))
+    );
+    assert_eq!(host.route("DELETE", "/probe"), RouteMatch::MethodNotAllowed);
+    assert_eq!(host.route("GET", "/late"), RouteMatch::NotFound);
+}
