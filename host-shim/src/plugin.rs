@@ -276,12 +276,15 @@ impl PluginEntry {
     }
 
     pub(crate) fn report(&self) -> PluginReport {
+        // Asked first: it may change state and reason, whose lock must not be held then.
+        let health = self.call(PluginInstance::health).ok();
+        let reason = self.reason.lock().clone();
         PluginReport {
             name: self.name.clone(),
             state: self.state(),
-            reason: self.reason.lock().clone(),
+            reason,
             handshake: self.handshake.clone(),
-            health: self.call(PluginInstance::health).ok(),
+            health,
         }
     }
 }

@@ -30,7 +30,7 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     fn collections(&self) -> Result<Vec<CollectionInfo>, StoreError>;
 
-    /// One collection by its canonical name.
+    /// One collection by its name. For an alias the answer holds the canonical name.
     ///
     /// # Errors
     /// [`StoreError::CollectionNotFound`], [`StoreError::Unavailable`].

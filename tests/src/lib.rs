@@ -4,6 +4,7 @@
 //! Nothing here uses the plugin's code: what it did is judged from outside.
 
 pub mod build;
+pub mod data;
 pub mod nexus;
 pub mod oracle;
 pub mod process;

@@ -1,5 +1,11 @@
 //! The graph against comparing with every document.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::collections::HashSet;
@@ -14,8 +20,11 @@ use vectorizer_plugin_api::model::{Fields, Hit, Metric};
 
 /// Documents of the recall test: the full size where the code is optimised.
 const SIZE: usize = if cfg!(debug_assertions) { 3_000 } else { 20_000 };
+/// Of the seeds 7 to 11 the one where the graph alone does worst: 0.97 by dot product, for want of a way into one
+/// cluster.
+const SEED: u64 = 8;
 const DIMENSION: usize = 32;
-const QUERIES: usize = 200;
+const QUERIES: usize = if cfg!(debug_assertions) { 100 } else { 200 };
 const LIMIT: usize = 10;
 
 fn open(folder: &Path, graph_from: usize) -> DocumentStore {
@@ -117,7 +126,7 @@ fn recall_holds(metric: Metric) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), 2_000);
     store.create_collection("c", DIMENSION, metric).unwrap();
-    let vectors = clustered(SIZE + QUERIES, 7);
+    let vectors = clustered(SIZE + QUERIES, SEED);
     let (vectors, queries) = vectors.split_at(SIZE);
     insert(&store, vectors, 0);
     settle(&store);
@@ -141,6 +150,9 @@ fn the_graph_finds_the_largest_dot_products() {
     recall_holds(Metric::Dot);
 }
 
+/// Each document where the code is optimised, some of them where it is not.
+const STRIDE: usize = if cfg!(debug_assertions) { 11 } else { 1 };
+
 #[test]
 fn every_document_is_found_by_its_own_vector() {
     for metric in [Metric::Cosine, Metric::Euclidean] {
@@ -153,7 +165,7 @@ fn every_document_is_found_by_its_own_vector() {
         vectors.extend(std::iter::repeat_n(twin.clone(), 60));
         insert(&store, &vectors, 0);
         let check = || {
-            for (n, vector) in vectors.iter().enumerate().skip(1).take(1_499) {
+            for (n, vector) in vectors.iter().enumerate().take(1_500).skip(1).step_by(STRIDE) {
                 let hits = search(&store, vector, 1);
                 assert_eq!(hits[0].document.id, n.to_string(), "{metric}");
                 assert!(hits[0].score > 0.999_999);
@@ -254,6 +266,24 @@ fn a_collection_may_shrink_to_nothing_and_grow_again() {
         assert!(search(&store, &vectors[0], 5).is_empty());
         settle(&store);
         assert!(search(&store, &vectors[0], 5).is_empty());
+    }
+}
+
+#[test]
+fn a_graph_of_dot_products_is_measured_anew_after_everything_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), 200);
+    store.create_collection("c", DIMENSION, Metric::Dot).unwrap();
+    // First all documents are long, then all are replaced by short ones, then by longer ones than ever.
+    for (round, scale) in [(0, 10.0), (1, 0.01), (2, 1_000.0)] {
+        let vectors: Vec<Vec<f32>> = clustered(900, 41 + round)
+            .into_iter()
+            .map(|vector| vector.into_iter().map(|x| x * scale).collect())
+            .collect();
+        insert(&store, &vectors, 0);
+        settle(&store);
+        let recall = recall(&store, Metric::Dot, &named(&vectors), &vectors[..30]);
+        assert!(recall >= 0.98, "{scale}: {recall}");
     }
 }
 

@@ -1,97 +1,24 @@
-//! What the store promises beyond single documents: collections, names, atomicity, durability, concurrency.
+//! What the store promises of collections, their names, and changes to documents.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod common;
 
-use std::collections::HashSet;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-use common::{Recorder, Told, open, settle};
+use common::{Told, ids, object, open, put, recorded, upsert};
 use serde_json::json;
 use vectorizer_host::store::filter::Filter;
 use vectorizer_host::store::{
-    Atomicity, Change, ChangeObserver, DbError, DocumentStore, MAX_ID_BYTES, Query, Scan, Start,
-    StoreOptions, Transfer, Transferred,
+    Atomicity, Change, DbError, MAX_ID_BYTES, Query, Scan, Start, Transfer, Transferred,
 };
 use vectorizer_host_shim::store::{Store, StoreError};
-use vectorizer_plugin_api::model::{CollectionEvent, Fields, JsonMap, Metric, Op};
-
-fn upsert(id: &str, vector: &[f32]) -> Change {
-    Change::Upsert {
-        id: id.to_owned(),
-        vector: vector.to_vec(),
-        payload: Some(object(json!({"id": id}))),
-    }
-}
-
-fn object(value: serde_json::Value) -> JsonMap {
-    value.as_object().cloned().unwrap()
-}
-
-fn put(store: &DocumentStore, collection: &str, ids: &[&str]) {
-    let changes = ids.iter().map(|id| upsert(id, &[1.0, id.len() as f32])).collect();
-    store.apply(collection, changes, Atomicity::AllOrNothing).unwrap();
-}
-
-fn ids(store: &DocumentStore, collection: &str) -> Vec<String> {
-    let scan = Scan {
-        start: Start::Beginning,
-        limit: 1_000_000,
-        fields: Fields::NONE,
-        filter: None,
-    };
-    let page = store.scan_page(collection, &scan).unwrap();
-    page.documents
-        .into_iter()
-        .map(|(document, _)| document.id)
-        .collect()
-}
+use vectorizer_plugin_api::model::{Fields, Metric, Op};
 
 fn filter(value: serde_json::Value) -> Filter {
     serde_json::from_value(value).unwrap()
-}
-
-fn recorded() -> (tempfile::TempDir, DocumentStore, Arc<Recorder>) {
-    let folder = tempfile::tempdir().unwrap();
-    let recorder = Arc::new(Recorder::default());
-    let store =
-        DocumentStore::open(folder.path(), StoreOptions::default(), Arc::clone(&recorder) as _).unwrap();
-    (folder, store, recorder)
-}
-
-#[test]
-fn a_second_opener_is_told_who_has_the_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let _first = open(folder.path());
-    let second = DocumentStore::open(
-        folder.path(),
-        StoreOptions::default(),
-        Arc::new(Recorder::default()),
-    );
-    let refused = second.err().unwrap();
-    assert_eq!(refused, DbError::InUse(folder.path().to_owned()));
-    assert!(
-        refused.to_string().contains("in use by another process"),
-        "{refused}"
-    );
-}
-
-#[test]
-fn a_foreign_file_is_refused_and_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("vectors.redb");
-    std::fs::write(&file, b"something else entirely").unwrap();
-    let refused = DocumentStore::open(
-        folder.path(),
-        StoreOptions::default(),
-        Arc::new(Recorder::default()),
-    );
-    assert!(refused.is_err());
-    assert_eq!(std::fs::read(&file).unwrap(), b"something else entirely");
 }
 
 #[test]
@@ -289,27 +216,6 @@ fn fields_that_are_not_asked_for_do_not_come() {
 }
 
 #[test]
-fn merging_is_atomic_among_writers() {
-    let (_folder, store, _) = recorded();
-    store.create_collection("c", 2, Metric::Euclidean).unwrap();
-    put(&store, "c", &["a"]);
-    std::thread::scope(|scope| {
-        for writer in 0..4 {
-            let store = &store;
-            scope.spawn(move || {
-                for n in 0..25 {
-                    let patch = object(json!({"n": {format!("{writer}-{n}"): true}}));
-                    assert!(Store::merge_payload(store, "c", "a", &patch).unwrap());
-                }
-            });
-        }
-    });
-    let merged = store.get_one("c", "a", Fields::PAYLOAD).unwrap().payload.unwrap();
-    assert_eq!(merged["n"].as_object().unwrap().len(), 100);
-    assert!(!Store::merge_payload(&store, "c", "gone", &JsonMap::new()).unwrap());
-}
-
-#[test]
 fn a_moved_document_is_in_one_collection_and_both_are_told() {
     let (_folder, store, recorder) = recorded();
     store.create_collection("from", 2, Metric::Euclidean).unwrap();
@@ -429,205 +335,4 @@ fn a_filtered_search_finds_the_closest_of_those_that_pass() {
         .map(|hit| hit.document.id)
         .collect();
     assert_eq!(found, ["400", "402", "404"]);
-}
-
-/// An observer that uses the store from inside the call: it would hang if a lock were held.
-#[derive(Default)]
-struct Reentrant {
-    store: std::sync::OnceLock<std::sync::Weak<DocumentStore>>,
-    calls: std::sync::atomic::AtomicUsize,
-}
-
-impl Reentrant {
-    fn use_store(&self) {
-        let store = self.store.get().and_then(std::sync::Weak::upgrade).unwrap();
-        // The first change leads to one more, from inside.
-        if self.calls.fetch_add(1, Ordering::SeqCst) == 0 {
-            store.create_collection("from inside", 2, Metric::Dot).unwrap();
-            put(&store, "from inside", &["x"]);
-        }
-    }
-}
-
-impl ChangeObserver for Reentrant {
-    fn changed(&self, _: &str, _: Op, _: &[&str]) {
-        self.use_store();
-    }
-
-    fn collection(&self, _: CollectionEvent<'_>) {
-        self.use_store();
-    }
-}
-
-#[test]
-fn the_observer_is_called_without_locks_and_after_the_fact() {
-    let folder = tempfile::tempdir().unwrap();
-    let observer = Arc::new(Reentrant::default());
-    let store = Arc::new(
-        DocumentStore::open(folder.path(), StoreOptions::default(), Arc::clone(&observer) as _).unwrap(),
-    );
-    observer.store.set(Arc::downgrade(&store)).unwrap();
-    store.create_collection("c", 2, Metric::Dot).unwrap();
-    assert_eq!(ids(&store, "from inside"), ["x"]);
-    assert_eq!(observer.calls.load(Ordering::SeqCst), 3);
-}
-
-#[test]
-fn a_scan_meets_every_lasting_document_once_while_others_come_and_go() {
-    let (_folder, store, _) = recorded();
-    store.create_collection("c", 2, Metric::Euclidean).unwrap();
-    let lasting: Vec<String> = (0..200).map(|n| format!("lasting{n}")).collect();
-    for (n, id) in lasting.iter().enumerate() {
-        put(&store, "c", &[id, &format!("passing{n}")]);
-    }
-    let done = AtomicBool::new(false);
-    let mut met = Vec::new();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for n in (0..200).cycle() {
-                if done.load(Ordering::Relaxed) {
-                    break;
-                }
-                let id = format!("passing{n}");
-                let _ = store.apply("c", vec![Change::Delete { id: id.clone() }], Atomicity::EachAlone);
-                put(&store, "c", &[&id, &format!("lasting{n}")]);
-            }
-        });
-        let mut cursor = None;
-        loop {
-            let page = Store::scan(&store, "c", cursor.as_deref(), 7, Fields::NONE).unwrap();
-            met.extend(page.documents.into_iter().map(|document| document.id));
-            cursor = page.next;
-            if cursor.is_none() || met.len() > 5_000 {
-                break;
-            }
-        }
-        done.store(true, Ordering::Relaxed);
-    });
-    let met_lasting: Vec<&String> = met.iter().filter(|id| id.starts_with("lasting")).collect();
-    assert_eq!(met_lasting.len(), 200);
-    assert_eq!(
-        met_lasting.into_iter().collect::<HashSet<_>>(),
-        lasting.iter().collect()
-    );
-}
-
-#[test]
-fn readers_and_writers_do_not_disturb_each_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = StoreOptions {
-        graph_from: Some(50),
-        ..StoreOptions::default()
-    };
-    let store = DocumentStore::open(folder.path(), options, Arc::new(Recorder::default())).unwrap();
-    store.create_collection("c", 2, Metric::Euclidean).unwrap();
-    let fixed: Vec<Change> = (0u16..100)
-        .map(|n| upsert(&format!("fixed{n}"), &[f32::from(n), 1_000.0]))
-        .collect();
-    store.apply("c", fixed, Atomicity::AllOrNothing).unwrap();
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for writer in 0..2u16 {
-            let (store, done) = (&store, &done);
-            scope.spawn(move || {
-                for round in 0u16..60 {
-                    let id = format!("w{writer}-{}", round % 10);
-                    let vector = [f32::from(round), f32::from(writer)];
-                    store
-                        .apply("c", vec![upsert(&id, &vector)], Atomicity::AllOrNothing)
-                        .unwrap();
-                    if round % 3 == 0 {
-                        store
-                            .apply("c", vec![Change::Delete { id }], Atomicity::AllOrNothing)
-                            .unwrap();
-                    }
-                }
-                done.store(true, Ordering::Relaxed);
-            });
-        }
-        for reader in 0..2u16 {
-            let (store, done) = (&store, &done);
-            scope.spawn(move || {
-                let mut n = reader;
-                while !done.load(Ordering::Relaxed) {
-                    n = (n + 7) % 100;
-                    let own = [f32::from(n), 1_000.0];
-                    let hits = Store::search(store, "c", &own, 3, Fields::ALL).unwrap();
-                    assert_eq!(hits[0].document.id, format!("fixed{n}"));
-                    assert_eq!(hits[0].document.vector, own);
-                    assert_eq!(hits.len(), 3);
-                    assert!(Store::count(store, "c").unwrap() >= 100);
-                }
-            });
-        }
-    });
-    settle(&store);
-    drop(store);
-    let reopened = open(folder.path());
-    assert_eq!(
-        ids(&reopened, "c")
-            .iter()
-            .filter(|id| id.starts_with("fixed"))
-            .count(),
-        100
-    );
-}
-
-const CHILD: &str = "VECTORIZER_HOST_TEST_WRITER";
-
-/// Not a test of its own: the process that the next test kills. Writes one document after the other and
-/// says the number of each when it is acknowledged.
-#[test]
-fn writer_for_the_kill_test() {
-    let Some(folder) = std::env::var_os(CHILD) else {
-        return;
-    };
-    let store = open(Path::new(&folder));
-    store.ensure_collection("c", 2, Metric::Euclidean).unwrap();
-    for n in store.count_documents("c", None).unwrap().. {
-        put(&store, "c", &[&format!("d{n}")]);
-        println!("acknowledged {n}");
-    }
-}
-
-#[test]
-fn what_was_acknowledged_survives_kill_9() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut acknowledged = 0;
-    for round in 1..=3u64 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "writer_for_the_kill_test", "--nocapture"])
-            .env(CHILD, folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let target = acknowledged + 20 * round;
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        for line in lines.map_while(Result::ok) {
-            if let Some((_, number)) = line.split_once("acknowledged ") {
-                acknowledged = number.parse::<u64>().unwrap() + 1;
-                if acknowledged >= target {
-                    break;
-                }
-            }
-        }
-        // At whatever it is doing now.
-        std::thread::sleep(Duration::from_micros(700 * round));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(acknowledged >= target, "the writer ended by itself");
-
-        let store = open(folder.path());
-        let found = ids(&store, "c");
-        let expected: Vec<String> = (0..found.len()).map(|n| format!("d{n}")).collect();
-        assert_eq!(found, expected, "in order and without gaps");
-        assert!(
-            found.len() as u64 >= acknowledged,
-            "{} of {acknowledged}",
-            found.len()
-        );
-        assert_eq!(store.count_documents("c", None), Ok(found.len() as u64));
-        acknowledged = found.len() as u64;
-    }
 }

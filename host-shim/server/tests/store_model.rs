@@ -1,6 +1,12 @@
 //! The store against a reference that is too simple to be wrong: the same operations in any order must leave
 //! the same documents, in the same order, found by the same searches, also after a restart.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use common::{Recorder, Told};

@@ -19,7 +19,7 @@ use super::values::{ChangeBatchC, CollectionEventC, DoneC, RequestC, ResponderC,
 use crate::change::ChangeBatch;
 use crate::fault::{Fault, FaultCode};
 use crate::guard::{guarded, guarded_code};
-use crate::host::Host;
+use crate::host::{Host, LogLevel};
 use crate::http::Responder;
 use crate::plugin::{Plugin, Setup};
 
@@ -77,14 +77,24 @@ pub(crate) fn table_of<P: Plugin>() -> PluginTableRef {
 }
 
 extern "C" fn create<P: Plugin>(host: HostRef, config: RStr<'_>, data_dir: RStr<'_>) -> ResultC<InstanceC> {
+    let host = Host::from_raw(host);
+    report_panics_to(host);
     send(guarded(|| {
         let setup = Setup {
             config: config.as_str(),
             data_dir: Path::new(data_dir.as_str()),
         };
-        let plugin: &'static P = Box::leak(Box::new(P::create(Host::from_raw(host), setup)?));
+        let plugin: &'static P = Box::leak(Box::new(P::create(host, setup)?));
         Ok(InstanceC(std::ptr::from_ref(plugin).cast()))
     }))
+}
+
+/// Panics of this library's threads go to the host's log. The hook that a library has by default may spend seconds on a
+/// backtrace, in the middle of somebody's write.
+fn report_panics_to(host: Host) {
+    std::panic::set_hook(Box::new(move |panic| {
+        host.log(LogLevel::Error, "panic", &panic.to_string(), "");
+    }));
 }
 
 fn plugin<P: Plugin>(instance: InstanceC) -> &'static P {

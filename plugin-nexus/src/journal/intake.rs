@@ -1,20 +1,27 @@
 //! Between the hook and the journal: a bounded queue that a hook fills without a lock, and one thread that empties it.
 //!
-//! A hook pays for one allocation a batch (the copied ids), a push, and waking the thread where it sleeps. What is
-//! not taken because the queue is full marks its collection dirty, so nothing is lost.
+//! A hook pays for copying the ids and a push. In a stream of changes the thread naps for [`NAP`] at a time instead of being
+//! woken by each: a wake-up is a system call, and on a busy machine it would hand the writer's processor over. Only after a
+//! pause of [`ALERT`] the next hook pays for waking it. What is not taken because the queue is full marks its collection
+//! dirty, so nothing is lost.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 use parking_lot::Mutex;
 
 /// Batches that may wait between the hook and the journal, each of at most 256 ids.
 const CAPACITY: usize = 16_384;
+
+/// How long the thread naps in a stream of changes, at the most that this adds to a change's lag.
+const NAP: Duration = Duration::from_millis(1);
+/// How long after the last change it still looks by itself.
+const ALERT: Duration = Duration::from_secs(1);
 
 /// What a hook was told.
 #[derive(Debug, PartialEq, Eq)]
@@ -126,7 +133,8 @@ impl Intake {
             self.shared.overflowed.fetch_add(1, Ordering::Relaxed);
             self.shared.overflow.lock().insert(event.collection().to_owned());
         }
-        if self.shared.asleep.swap(false, Ordering::AcqRel) {
+        // A load first: the swap would take the flag's cache line from the other writers.
+        if self.shared.asleep.load(Ordering::SeqCst) && self.shared.asleep.swap(false, Ordering::SeqCst) {
             self.thread.unpark();
         }
     }
@@ -138,7 +146,7 @@ impl Intake {
 
     /// Hands over what is queued and ends the thread.
     pub fn stop(&self) {
-        self.shared.stopping.store(true, Ordering::Release);
+        self.shared.stopping.store(true, Ordering::SeqCst);
         self.thread.unpark();
         if let Some(join) = self.join.lock().take()
             && join.join().is_err()
@@ -149,9 +157,11 @@ impl Intake {
 }
 
 fn run(shared: &Shared, mut absorb: impl FnMut(IntakeEvent)) {
+    let mut last = Instant::now();
     loop {
         while let Some(event) = shared.queue.pop() {
             absorb(event);
+            last = Instant::now();
         }
         for collection in std::mem::take(&mut *shared.overflow.lock()) {
             absorb(IntakeEvent::Collection(collection.into()));
@@ -159,13 +169,17 @@ fn run(shared: &Shared, mut absorb: impl FnMut(IntakeEvent)) {
         if shared.stopping.load(Ordering::Acquire) && shared.queue.is_empty() {
             return;
         }
-        // Announce the sleep, then look again: an event pushed in between wakes us or is seen here. The timeout only
-        // bounds what a lost wake-up could cost.
-        shared.asleep.store(true, Ordering::Release);
-        if shared.queue.is_empty() && !shared.stopping.load(Ordering::Acquire) {
-            thread::park_timeout(Duration::from_millis(100));
+        if last.elapsed() < ALERT {
+            thread::park_timeout(NAP);
+            continue;
         }
-        shared.asleep.store(false, Ordering::Release);
+        // Announce the sleep, then look again: an event pushed in between wakes us or is seen here.
+        shared.asleep.store(true, Ordering::SeqCst);
+        if shared.queue.is_empty() && !shared.stopping.load(Ordering::SeqCst) {
+            thread::park();
+        }
+        shared.asleep.store(false, Ordering::SeqCst);
+        last = Instant::now();
     }
 }
 

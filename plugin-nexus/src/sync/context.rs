@@ -78,16 +78,20 @@ impl Context {
         ids: &[Arc<str>],
         fields: Fields,
     ) -> Result<Vec<Document>, StageFault> {
+        if self.collection(collection)?.is_none() {
+            return Ok(Vec::new());
+        }
         let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
         Ok(unless_gone(self.host.get(collection, &ids, fields))?.unwrap_or_default())
     }
 
-    /// The collection, `None` where it is gone.
+    /// The collection, `None` where it is gone. A name that is only an alias, as the old one of a renamed collection, is
+    /// gone too: its documents are the other collection's.
     ///
     /// # Errors
     /// [`StageFault::Host`].
     pub fn collection(&self, name: &str) -> Result<Option<CollectionInfo>, StageFault> {
-        Ok(unless_gone(self.host.collection(name))?)
+        Ok(unless_gone(self.host.collection(name))?.filter(|found| found.name == name))
     }
 }
 

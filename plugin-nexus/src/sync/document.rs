@@ -77,15 +77,15 @@ impl CopyRules {
 
 /// A document's place in the graph.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub(super) struct Place {
     /// The node's key.
-    pub key: DocumentKey,
+    pub(super) key: DocumentKey,
     /// The node's bucket.
-    pub bucket: Bucket,
+    pub(super) bucket: Bucket,
 }
 
 /// The properties a node should have, without its key.
-pub fn properties(
+pub(super) fn properties(
     collection: &str,
     id: &str,
     place: &Place,
@@ -111,13 +111,13 @@ pub fn properties(
 
 /// Which version of a document a node shows.
 #[derive(Debug, Clone, Copy)]
-pub struct Version<'a> {
+pub(super) struct Version<'a> {
     /// Counts the writes of the node.
-    pub rev: u64,
+    pub(super) rev: u64,
     /// Digest of the payload.
-    pub fingerprint: u128,
+    pub(super) fingerprint: u128,
     /// When it was written: RFC 3339, UTC.
-    pub synced_at: &'a str,
+    pub(super) synced_at: &'a str,
 }
 
 /// Vectorizer's form of an encrypted payload (`contracts/vectorizer.md` section 2).

@@ -42,7 +42,7 @@ struct Plan {
 ///
 /// # Errors
 /// [`StageFault`]; nothing of the batch counts as done then.
-pub async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, StageFault> {
+pub(super) async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, StageFault> {
     let epoch = context.journal.epoch();
     let unknown = unknown_edges(context, batch, epoch).await?;
     let (mut done, plans) = {
@@ -238,11 +238,14 @@ impl<'a> Search<'a> {
                 }
             }
             let known = |id: &str| states.get(id).and_then(Option::as_ref);
+            // One that was never compared itself will find this document when it is.
             let entered: BTreeSet<String> = eligible
                 .iter()
                 .filter(|other| {
                     spread
-                        && known(&other.id).is_some_and(|s| enters(s, &claim.id, state.born, other.score, k))
+                        && known(&other.id).is_some_and(|theirs| {
+                            theirs.vector.is_some() && enters(theirs, &claim.id, state.born, other.score, k)
+                        })
                 })
                 .map(|other| other.id.clone())
                 .collect();

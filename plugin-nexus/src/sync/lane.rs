@@ -52,7 +52,7 @@ pub struct Failed {
 }
 
 /// Works until `stop` says true.
-pub async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Receiver<bool>) {
+pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Receiver<bool>) {
     let most = match stage {
         Stage::Nodes => context.config.sync.batch_size,
         Stage::Edges => context.config.sync.batch_size.min(EDGE_BATCH),

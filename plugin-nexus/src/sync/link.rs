@@ -101,7 +101,7 @@ impl Link {
 }
 
 /// Brings the link up, again and again, until `stop` says true.
-pub async fn supervise(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn supervise(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let cap = Duration::from_millis(context.config.sync.max_retry_delay_ms);
     let mut wait = FIRST_WAIT;
     while !*stop.borrow_and_update() {

@@ -6,33 +6,33 @@
 use crate::journal::{DocumentState, EdgeState};
 
 /// Scores closer than this are one score: no edge is written for the difference.
-pub(crate) const SCORE_TOLERANCE: f32 = 1e-4;
+pub(super) const SCORE_TOLERANCE: f32 = 1e-4;
 
 /// Stands for the life of a node that the journal does not know: the edge was read from the graph, so both ends are there.
-pub(crate) const SEEN_IN_GRAPH: u64 = 0;
+pub(super) const SEEN_IN_GRAPH: u64 = 0;
 
 /// Another document found by a search.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Candidate {
+pub(super) struct Candidate {
     /// Its id.
-    pub id: String,
+    pub(super) id: String,
     /// Its score.
-    pub score: f32,
+    pub(super) score: f32,
 }
 
 /// What has to be written for a document's edges.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct EdgeDiff {
+pub(super) struct EdgeDiff {
     /// New, or with another score.
-    pub assert: Vec<EdgeState>,
+    pub(super) assert: Vec<EdgeState>,
     /// No longer among the nearest; the target still exists.
-    pub retract: Vec<EdgeState>,
+    pub(super) retract: Vec<EdgeState>,
     /// All the document owns afterwards, closest first.
-    pub edges: Vec<EdgeState>,
+    pub(super) edges: Vec<EdgeState>,
 }
 
 /// The candidates that may be neighbours at all, closest first: not the document itself, not below the threshold.
-pub fn eligible(id: &str, hits: impl Iterator<Item = Candidate>, threshold: f64) -> Vec<Candidate> {
+pub(super) fn eligible(id: &str, hits: impl Iterator<Item = Candidate>, threshold: f64) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = hits
         .filter(|hit| hit.id != id && hit.score.is_finite() && f64::from(hit.score) >= threshold)
         .collect();
@@ -48,7 +48,7 @@ pub fn eligible(id: &str, hits: impl Iterator<Item = Candidate>, threshold: f64)
 
 /// Compares the edges a document has (`known`) with the `k` best of `eligible`. `born` gives the present life of a
 /// candidate's node, `None` where there is none yet; such a one is left out, it will find this document itself.
-pub fn diff(
+pub(super) fn diff(
     known: &[EdgeState],
     eligible: &[Candidate],
     k: usize,
@@ -93,7 +93,7 @@ pub fn diff(
 
 /// Whether the document `id`, seen at `score` from another one, belongs into that one's list and is not there, or is there
 /// with another score.
-pub fn enters(other: &DocumentState, id: &str, born: u64, score: f32, k: usize) -> bool {
+pub(super) fn enters(other: &DocumentState, id: &str, born: u64, score: f32, k: usize) -> bool {
     match other.edges.iter().find(|edge| edge.target == id) {
         Some(edge) => edge.target_born != born || (edge.score - score).abs() > SCORE_TOLERANCE,
         None => other.entry_score(k).is_none_or(|least| score >= least),

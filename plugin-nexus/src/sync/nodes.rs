@@ -40,7 +40,7 @@ struct Gone {
 ///
 /// # Errors
 /// [`StageFault`]; nothing of the batch counts as done then.
-pub async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, StageFault> {
+pub(super) async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, StageFault> {
     let mut done = Done::default();
     if !context.config.syncs(&batch.collection) {
         done.outcomes = batch.claims.iter().map(|claim| all_done(&claim.id)).collect();

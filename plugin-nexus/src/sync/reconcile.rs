@@ -31,7 +31,7 @@ struct Found {
 }
 
 /// Compares until `stop` says true.
-pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let mut everything = true;
     loop {
         let comparison = async {

@@ -67,12 +67,8 @@ pub(crate) fn registry(most: usize) -> Result<Vec<TextFile>, TestError> {
                 metadata: metadata.as_object().cloned().unwrap_or_default(),
             });
         }
-        if files.len() >= most {
-            break;
-        }
     }
-    files.truncate(most);
-    not_empty(files, &sources)
+    not_empty(spread(files, most), &sources)
 }
 
 /// Text and Markdown below a folder.
@@ -101,8 +97,19 @@ pub(crate) fn folder(root: &Path, most: usize) -> Result<Vec<TextFile>, TestErro
         }
     }
     files.sort_by(|one, other| one.id.cmp(&other.id));
-    files.truncate(most);
-    not_empty(files, root)
+    not_empty(spread(files, most), root)
+}
+
+/// At most so many of the files, from the whole of the list.
+fn spread(files: Vec<TextFile>, most: usize) -> Vec<TextFile> {
+    let count = files.len();
+    let kept = |at: usize| at * most / count.max(1) != (at + 1) * most / count.max(1);
+    files
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| count <= most || kept(*at))
+        .map(|(_, file)| file)
+        .collect()
 }
 
 fn not_empty(files: Vec<TextFile>, place: &Path) -> Result<Vec<TextFile>, TestError> {

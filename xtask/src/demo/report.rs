@@ -15,6 +15,8 @@ const LAG: &str = "vectorizer_nexus_lag_seconds";
 const HOOK: &str = "vectorizer_plugin_notify_seconds";
 /// Neighbourhoods shown.
 const SHOWN: usize = 4;
+/// Texts closer than this are copies of each other.
+const NEAR_COPY: f64 = 0.8;
 /// Differences shown.
 const DIFFERENCES: usize = 10;
 
@@ -71,12 +73,13 @@ fn neighbourhoods(nodes: &[Node], edges: &[Edge]) {
         neighbours.sort_by(|one, other| other.score.unwrap_or(0.0).total_cmp(&one.score.unwrap_or(0.0)));
         // Copies of one text say nothing.
         let closest = neighbours.first().and_then(|edge| edge.score).unwrap_or(0.0);
-        if neighbours.len() >= 2 && closest < 0.9 {
+        if neighbours.len() >= 2 && closest < NEAR_COPY {
             interesting.push((closest, source, neighbours));
         }
     }
     interesting.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.1.cmp(other.1)));
     let mut shown: Vec<&str> = Vec::new();
+    let mut neighbourhoods = 0;
     println!("\nSome neighbourhoods (score, document):");
     for (_, source, neighbours) in interesting {
         let from = origin(source).unwrap_or_default();
@@ -84,6 +87,8 @@ fn neighbourhoods(nodes: &[Node], edges: &[Edge]) {
             continue;
         }
         shown.push(from);
+        shown.extend(neighbours.iter().filter_map(|edge| origin(&edge.target)));
+        neighbourhoods += 1;
         println!("  {}", name(by_key.get(source).copied()));
         for edge in neighbours.iter().take(3) {
             println!(
@@ -92,7 +97,7 @@ fn neighbourhoods(nodes: &[Node], edges: &[Edge]) {
                 name(by_key.get(edge.target.as_str()).copied())
             );
         }
-        if shown.len() == SHOWN {
+        if neighbourhoods == SHOWN {
             break;
         }
     }

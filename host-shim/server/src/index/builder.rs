@@ -7,7 +7,7 @@ use vectorizer_plugin_api::model::Metric;
 
 use super::distance::{Space, length};
 use super::graph::{Graph, Survivor};
-use super::list::{Item, SEGMENT};
+use super::list::{Item, List, SEGMENT};
 use super::{Index, Loading, State};
 
 /// Dead points or misfits that are not worth a rebuild yet, whatever their share.
@@ -40,16 +40,16 @@ impl Index {
         }
     }
 
-    /// Whether the background thread has nothing left to do here.
+    /// Whether the index knows every document and the background thread has nothing left to do here. Never, once
+    /// it was abandoned.
     pub(crate) fn is_settled(&self) -> bool {
         // Locked: a step is being done.
         let busy = self.rebuild.try_lock().is_none_or(|rebuild| rebuild.is_some());
         let state = self.state.read();
         let waiting = state.live.len() >= self.options.graph_from && !state.list.is_empty();
         match state.loading {
-            Loading::Upto(_) => false,
+            Loading::Upto(_) | Loading::Abandoned => false,
             Loading::Done => !busy && !waiting && !state.needs_rebuild(),
-            Loading::Abandoned => true,
         }
     }
 
@@ -113,6 +113,13 @@ impl Index {
         let todo = old.survivors();
         // They get another chance in the new graph.
         let misfits = std::mem::take(&mut state.misfits);
+        if todo.is_empty() {
+            // Nothing to measure the new graph by: it is made when there are documents for it.
+            state.keep_for_later(&misfits);
+            state.graph = None;
+            state.graph_dead = 0;
+            return None;
+        }
         let space = match self.metric {
             Metric::Cosine | Metric::Euclidean => Space::fitting(self.metric, std::iter::empty()),
             Metric::Dot => {
@@ -121,9 +128,7 @@ impl Index {
                 Space::fitting(self.metric, kept.chain(apart))
             }
         };
-        for (entry, vector) in misfits.iter().filter(|(entry, _)| !entry.is_dead()) {
-            state.list.push(Arc::clone(entry), Arc::clone(vector));
-        }
+        state.keep_for_later(&misfits);
         let new = Arc::new(Graph::new(space, state.live.len()));
         Some(Rebuild {
             old,
@@ -160,6 +165,13 @@ impl Index {
 }
 
 impl State {
+    /// Puts the living of a list back where the next segments come from.
+    fn keep_for_later(&mut self, items: &List) {
+        for (entry, vector) in items.iter().filter(|(entry, _)| !entry.is_dead()) {
+            self.list.push(Arc::clone(entry), Arc::clone(vector));
+        }
+    }
+
     fn needs_rebuild(&self) -> bool {
         let Some(graph) = &self.graph else { return false };
         let many_dead = self.graph_dead > TOLERATED && self.graph_dead > graph.len() / 4;

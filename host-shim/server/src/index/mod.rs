@@ -237,3 +237,62 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIMENSION: usize = 16;
+
+    /// Points around twenty centres, by a generator without state.
+    fn vector(n: u64) -> Vec<f32> {
+        let noise = |at: u64| (digest(&[n as f32, at as f32]) % 1_000) as f32 / 1_000.0 - 0.5;
+        let centre = |at: u64| (digest(&[(n % 20) as f32, at as f32, 1.0]) % 1_000) as f32 / 500.0 - 1.0;
+        let raw: Vec<f32> = (0..DIMENSION as u64)
+            .map(|at| centre(at) + 0.4 * noise(at))
+            .collect();
+        let length = distance::length(&raw) as f32;
+        raw.iter().map(|x| x / length).collect()
+    }
+
+    /// The tests over the store cannot tell a graph from the comparison with everything that stands in for it.
+    #[test]
+    fn the_graph_answers_nearly_every_query_itself() {
+        for metric in [Metric::Cosine, Metric::Euclidean, Metric::Dot] {
+            let index = Index::empty(metric, DIMENSION, IndexOptions { graph_from: 500 });
+            (0..1_500).for_each(|seq| index.put(seq, &vector(seq)));
+            while index.advance() {}
+            assert!(index.is_settled());
+            let proposals: Vec<Vec<u64>> = (2_000..2_200)
+                .filter_map(|n| index.candidates(&vector(n), 10))
+                .collect();
+            assert!(proposals.len() >= 190, "{metric}: {} of 200", proposals.len());
+            assert!(proposals.iter().all(|found| (10..100).contains(&found.len())));
+        }
+    }
+
+    #[test]
+    fn many_dead_points_lead_to_a_new_graph_without_them() {
+        let index = Index::empty(Metric::Cosine, DIMENSION, IndexOptions { graph_from: 500 });
+        (0..3_000).for_each(|seq| index.put(seq, &vector(seq)));
+        while index.advance() {}
+        (0..1_500).for_each(|seq| index.remove(seq));
+        assert!(!index.is_settled());
+        while index.advance() {}
+        let state = index.state.read();
+        assert_eq!(
+            (state.graph_dead, state.graph.as_ref().map(|graph| graph.len())),
+            (0, Some(1_500))
+        );
+    }
+
+    #[test]
+    fn an_abandoned_index_proposes_nothing_and_is_not_settled() {
+        let index = Index::empty(Metric::Cosine, DIMENSION, IndexOptions { graph_from: 1 });
+        (0..10).for_each(|seq| index.put(seq, &vector(seq)));
+        index.abandon();
+        index.put(11, &vector(11));
+        assert_eq!(index.candidates(&vector(1), 1), None);
+        assert!(!index.is_settled() && !index.advance());
+    }
+}

@@ -172,7 +172,7 @@ impl ApiError {
     }
 
     /// The same, as the Qdrant routes say it.
-    pub(super) fn as_qdrant(self) -> Self {
+    pub(super) fn into_qdrant(self) -> Self {
         match self {
             Self::CollectionNotFound(name) => Self::QdrantCollectionNotFound(name),
             other => other,

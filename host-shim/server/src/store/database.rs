@@ -107,7 +107,7 @@ impl DocumentStore {
     }
 
     /// Whether every document is known to the indexes and no index has work waiting. Searches are right
-    /// either way; this tells when they are fast.
+    /// either way; this tells when they are fast. Stays false where an index failed and was given up.
     #[must_use]
     pub fn is_indexed(&self) -> bool {
         self.inner.indexes.read().values().all(|index| index.is_settled())

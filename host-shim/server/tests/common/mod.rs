@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -16,8 +16,10 @@ use vectorizer_host::auth::Access;
 use vectorizer_host::config::ServerConfig;
 use vectorizer_host::rest::{AppState, not_found, router};
 use vectorizer_host::server::serve;
-use vectorizer_host::store::{ChangeObserver, DocumentStore, StoreOptions, Unobserved};
-use vectorizer_plugin_api::model::{CollectionEvent, Op};
+use vectorizer_host::store::{
+    Atomicity, Change, ChangeObserver, DocumentStore, Scan, Start, StoreOptions, Unobserved,
+};
+use vectorizer_plugin_api::model::{CollectionEvent, Fields, JsonMap, Op};
 
 /// What an observer was told, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,9 +65,52 @@ pub(crate) fn open(folder: &Path) -> DocumentStore {
     DocumentStore::open(folder, StoreOptions::default(), Arc::new(Unobserved)).expect("a store")
 }
 
+/// An upsert whose payload names the id.
+pub(crate) fn upsert(id: &str, vector: &[f32]) -> Change {
+    Change::Upsert {
+        id: id.to_owned(),
+        vector: vector.to_vec(),
+        payload: Some(object(json!({"id": id}))),
+    }
+}
+
+pub(crate) fn object(value: serde_json::Value) -> JsonMap {
+    value.as_object().cloned().unwrap()
+}
+
+/// Stores documents of two components.
+pub(crate) fn put(store: &DocumentStore, collection: &str, ids: &[&str]) {
+    let changes = ids.iter().map(|id| upsert(id, &[1.0, id.len() as f32])).collect();
+    store.apply(collection, changes, Atomicity::AllOrNothing).unwrap();
+}
+
+/// All ids, in the order of the collection.
+pub(crate) fn ids(store: &DocumentStore, collection: &str) -> Vec<String> {
+    let scan = Scan {
+        start: Start::Beginning,
+        limit: 1_000_000,
+        fields: Fields::NONE,
+        filter: None,
+    };
+    let page = store.scan_page(collection, &scan).unwrap();
+    page.documents
+        .into_iter()
+        .map(|(document, _)| document.id)
+        .collect()
+}
+
+/// A store whose observer keeps what it is told.
+pub(crate) fn recorded() -> (tempfile::TempDir, DocumentStore, Arc<Recorder>) {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Arc::new(Recorder::default());
+    let store =
+        DocumentStore::open(folder.path(), StoreOptions::default(), Arc::clone(&recorder) as _).unwrap();
+    (folder, store, recorder)
+}
+
 /// Waits until the indexes have taken in everything.
 pub(crate) fn settle(store: &DocumentStore) {
-    let deadline = Instant::now() + Duration::from_secs(300);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !store.is_indexed() {
         assert!(Instant::now() < deadline, "the index does not settle");
         std::thread::sleep(Duration::from_millis(10));
@@ -145,13 +190,28 @@ impl Server {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> (u16, String) {
+        let length = body.len().to_string();
+        let headers = [headers, &[("content-length", length.as_str())]].concat();
+        self.exchange(method, path, &headers, body)
+    }
+
+    /// Posts JSON that is already cut into chunks, without saying how long it is.
+    pub(crate) fn send_chunked(&self, path: &str, chunks: &[u8]) -> (u16, String) {
+        let headers = [
+            ("content-type", "application/json"),
+            ("transfer-encoding", "chunked"),
+        ];
+        self.exchange("POST", path, &headers, chunks)
+    }
+
+    fn exchange(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        head.push_str("\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         // The server may refuse, and close, before it has read everything.
         let _ = stream.write_all(body);
@@ -181,4 +241,54 @@ impl Drop for Server {
             let _ = self.runtime.block_on(task);
         }
     }
+}
+
+/// The ids of an array of points.
+pub(crate) fn point_ids(points: &Value) -> Vec<&str> {
+    points
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| point["id"].as_str().unwrap())
+        .collect()
+}
+
+/// A server with a collection `c` of points `[1, 0]`, `[2, 0]`, ... of these ids.
+pub(crate) fn server_with(names: &[&str]) -> Server {
+    let server = Server::start();
+    server.create("c", 2, "Euclid");
+    let points: Vec<Value> = names
+        .iter()
+        .zip(1..)
+        .map(|(id, n)| json!({"id": id, "vector": [n, 0], "payload": {"n": n}}))
+        .collect();
+    if !points.is_empty() {
+        let (status, _) = server.call("PUT", "/qdrant/collections/c/points", &json!({"points": points}));
+        assert_eq!(status, 200);
+    }
+    server
+}
+
+/// Pages through the collection; between the pages `meanwhile` may do what it likes.
+pub(crate) fn scroll_all(server: &Server, limit: usize, mut meanwhile: impl FnMut(&Value)) -> Vec<String> {
+    let mut met: Vec<String> = Vec::new();
+    let mut offset = Value::Null;
+    for _ in 0..100 {
+        let answer = server.ok(
+            "/qdrant/collections/c/points/scroll",
+            json!({"limit": limit, "offset": offset}),
+        )["result"]
+            .take();
+        for id in point_ids(&answer["points"]) {
+            if !met.iter().any(|known| known == id) {
+                met.push(id.to_owned());
+            }
+        }
+        offset = answer["next_page_offset"].clone();
+        if offset.is_null() {
+            return met;
+        }
+        meanwhile(&offset);
+    }
+    panic!("the scroll does not end");
 }

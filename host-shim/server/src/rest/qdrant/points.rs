@@ -195,5 +195,5 @@ pub(in crate::rest) async fn count(
 
 /// An error of the store as these routes say it.
 pub(super) fn qdrant(error: DbError) -> ApiError {
-    ApiError::from(error).as_qdrant()
+    ApiError::from(error).into_qdrant()
 }

@@ -121,7 +121,11 @@ fn read_page(state: &AppState, name: &str, scan: Scan<'_>) -> Result<ScanPage, A
 
 fn cut(state: &AppState, name: &str, mut page: ScanPage, limit: usize) -> Page {
     let next = if limit == 1 {
-        page.documents.drain(1..).next()
+        if page.documents.len() > 1 {
+            page.documents.pop()
+        } else {
+            None
+        }
     } else if page.next.is_some() {
         page.documents.last().cloned()
     } else {
