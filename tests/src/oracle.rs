@@ -54,10 +54,11 @@ pub fn compare(store: &Vectorizer, graph: &Nexus, expect: Expectation) -> Result
         };
         let place = (text("collection"), text("vector_id"));
         places.insert(&node.key, place.clone());
-        if by_place.insert(place, node).is_some() {
-            findings
-                .mismatches
-                .push(format!("node {} is there twice", node.key));
+        if let Some(twin) = by_place.insert(place, node) {
+            findings.mismatches.push(format!(
+                "node {} is there twice, as {:?} and {:?}",
+                node.key, twin.properties, node.properties
+            ));
         }
     }
 

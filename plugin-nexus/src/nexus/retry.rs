@@ -1,9 +1,15 @@
 //! When a failed attempt is repeated, and after how long.
 //!
-//! Every statement of the catalogue is idempotent, so a transient fault may always be retried, even
-//! when the failed attempt was applied. The wait doubles with every attempt, is bounded, and is
-//! jittered so that many lanes do not come back at once. A server that asks for patience gets it;
-//! when it asks for more than the bound, the fault is handed up at once together with the request.
+//! Every statement of the catalogue is idempotent, so what a server answers with a transient fault may
+//! be repeated, even when the failed attempt was applied. The wait doubles with every attempt, is
+//! bounded, and is jittered so that many lanes do not come back at once. A server that asks for
+//! patience gets it; when it asks for more than the bound, the fault is handed up at once together
+//! with the request.
+//!
+//! A server that could not be reached, or whose answer got lost, is another matter: it may be a new
+//! process by the next attempt, and to a new process nothing is written unseen
+//! (`contracts/nexus-dialect.md` section 2). Such a fault is handed up; the link looks at the server
+//! first, and the work is done again.
 
 use std::future::Future;
 use std::time::Duration;
@@ -74,10 +80,14 @@ where
             FaultClass::Overloaded { retry_after } => retry_after,
             _ => None,
         };
-        let wait = if class.is_transient() {
-            policy.wait(number, asked, chance())
-        } else {
-            None
+        let wait = match class {
+            FaultClass::Overloaded { .. } | FaultClass::ServerFault => policy.wait(number, asked, chance()),
+            FaultClass::Unreachable
+            | FaultClass::Unauthorised
+            | FaultClass::StatementRejected
+            | FaultClass::MissingEndpoint
+            | FaultClass::BadAnswer
+            | FaultClass::TooLarge => None,
         };
         let Some(wait) = wait else { return Err(error) };
         tracing::debug!(attempt = number, wait_ms = wait.as_millis() as u64, %error, "retrying");

@@ -287,6 +287,30 @@ mod tests {
     }
 
     #[test]
+    fn a_collection_that_was_emptied_gets_a_graph_that_fits_what_comes_next() {
+        let index = Index::empty(Metric::Dot, DIMENSION, IndexOptions { graph_from: 500 });
+        for (round, scale) in [(0, 1.0), (1, 100.0), (2, 0.01)] {
+            let seqs = round * 1_000..round * 1_000 + 900;
+            for seq in seqs.clone() {
+                let scaled: Vec<f32> = vector(seq).iter().map(|x| x * scale).collect();
+                index.put(seq, &scaled);
+            }
+            while index.advance() {}
+            {
+                let state = index.state.read();
+                assert_eq!(
+                    state.graph.as_ref().map(|graph| graph.len()),
+                    Some(900),
+                    "{scale}"
+                );
+                assert!(state.misfits.is_empty());
+            }
+            seqs.for_each(|seq| index.remove(seq));
+            while index.advance() {}
+        }
+    }
+
+    #[test]
     fn an_abandoned_index_proposes_nothing_and_is_not_settled() {
         let index = Index::empty(Metric::Cosine, DIMENSION, IndexOptions { graph_from: 1 });
         (0..10).for_each(|seq| index.put(seq, &vector(seq)));
