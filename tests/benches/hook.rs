@@ -3,6 +3,8 @@
 //! Run by `cargo xtask bench --bench hook`, which builds the plugin first. There is no Nexus: the journal fills, as it does
 //! in an outage.
 
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
 use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};

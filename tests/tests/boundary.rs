@@ -1,6 +1,8 @@
 //! What happens at the boundary of a plugin, through a real shared library: panics, calls from the wrong place or at the wrong
 //! time, scrapes, routes.
 
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;

@@ -1,6 +1,8 @@
 //! From HTTP insert to graph, with the real host, the real plugin and real graph servers: nexus-dev, and the server that
 //! `NEXUS_SERVER_BIN` names. What the graph says is judged by reading all of it back (`oracle`).
 
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
 use std::path::Path;
 use std::time::Duration;
 

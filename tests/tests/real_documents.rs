@@ -1,5 +1,7 @@
 //! Real documents with real embeddings, against neighbours that somebody else computed.
 
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 

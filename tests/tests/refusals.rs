@@ -1,5 +1,7 @@
 //! Plugin files and configurations that the real host must refuse, with the reason, and go on or not as it should.
 
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

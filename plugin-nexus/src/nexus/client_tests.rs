@@ -108,7 +108,7 @@ async fn a_key_that_is_refused_before_the_body_was_read_is_still_recognised() {
 
 #[tokio::test]
 async fn transient_statuses_are_retried_until_the_server_recovers() {
-    for status in [408, 429, 500, 502, 503, 504] {
+    for status in [429, 500, 503] {
         let server = Server::start(move |n| Reply::Json(if n < 2 { status } else { 200 }, ROWS)).await;
         assert!(
             server.client().run(&catalogue::count_documents()).await.is_ok(),
@@ -156,7 +156,7 @@ fn retry_after_may_be_a_date_and_nonsense_counts_as_absent() {
 }
 
 #[tokio::test]
-async fn a_stalling_server_costs_no_more_than_the_timeout_of_each_attempt() {
+async fn a_stalling_server_costs_one_timeout() {
     let start = Instant::now();
     let (result, seen) = outcome(Reply::Stall).await;
     let error = result.unwrap_err();
@@ -172,27 +172,19 @@ async fn a_stalling_server_costs_no_more_than_the_timeout_of_each_attempt() {
     );
     assert_eq!(
         (error.class(), error.may_have_been_applied(), seen),
-        (FaultClass::Unreachable, true, 3)
+        (FaultClass::Unreachable, true, 1)
     );
     assert!(start.elapsed() < Duration::from_secs(3));
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_may_have_been_applied_and_is_retried() {
+async fn a_connection_that_breaks_may_have_been_applied_and_is_handed_up() {
     for broken in [Reply::Drop, Reply::Cut] {
-        let (result, _) = outcome(broken.clone()).await;
+        let (result, seen) = outcome(broken).await;
         let error = result.unwrap_err();
         assert!(matches!(error, NexusError::Interrupted { .. }), "{error:?}");
         assert!(error.may_have_been_applied());
-        let server = Server::start(move |n| {
-            if n < 2 {
-                broken.clone()
-            } else {
-                Reply::Json(200, ROWS)
-            }
-        })
-        .await;
-        assert!(server.client().run(&catalogue::count_documents()).await.is_ok());
+        assert_eq!(seen, 1, "a new process would have been written to unseen");
     }
 }
 

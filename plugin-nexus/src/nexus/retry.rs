@@ -115,6 +115,13 @@ mod tests {
         }
     }
 
+    fn busy() -> NexusError {
+        NexusError::Overloaded {
+            status: 503,
+            retry_after: None,
+        }
+    }
+
     fn overloaded(seconds: u64) -> NexusError {
         NexusError::Overloaded {
             status: 503,
@@ -166,11 +173,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_transient_fault_is_retried_until_it_passes() {
-        let (result, calls, elapsed) = run(
-            &POLICY,
-            |call| if call < 3 { Err(unreachable()) } else { Ok(call) },
-        )
-        .await;
+        let (result, calls, elapsed) =
+            run(&POLICY, |call| if call < 3 { Err(busy()) } else { Ok(call) }).await;
         assert_eq!((result.unwrap(), calls), (3, 3));
         assert_eq!(elapsed.as_millis(), 300);
     }
@@ -189,15 +193,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_server_out_of_reach_is_looked_at_by_the_caller_first() {
+        let (result, calls, elapsed) = run(&POLICY, |_| Err(unreachable())).await;
+        assert_eq!(result.unwrap_err().class(), FaultClass::Unreachable);
+        assert_eq!((calls, elapsed), (1, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn attempts_are_bounded() {
-        let (result, calls, _) = run(&POLICY, |_| Err(unreachable())).await;
+        let (result, calls, _) = run(&POLICY, |_| Err(busy())).await;
         assert!(result.is_err());
         assert_eq!(calls, 5);
         let never = RetryPolicy {
             max_attempts: 0,
             ..POLICY
         };
-        assert_eq!(run(&never, |_| Err(unreachable())).await.1, 1);
+        assert_eq!(run(&never, |_| Err(busy())).await.1, 1);
     }
 
     #[tokio::test(start_paused = true)]
