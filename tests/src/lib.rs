@@ -10,6 +10,15 @@ pub mod oracle;
 pub mod process;
 pub mod vectorizer;
 
+/// A client for which every status is an answer, not an error.
+pub(crate) fn agent(timeout: std::time::Duration) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .http_status_as_error(false)
+        .build()
+        .into()
+}
+
 /// Why a helper of the tests could not do its part.
 #[derive(Debug, thiserror::Error)]
 pub enum TestError {

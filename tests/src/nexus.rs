@@ -44,13 +44,9 @@ impl Nexus {
     /// A client for the server at `url`.
     #[must_use]
     pub fn new(url: &str) -> Self {
-        let config = Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(120)))
-            .http_status_as_error(false)
-            .build();
         Self {
             url: url.trim_end_matches('/').to_owned(),
-            agent: config.into(),
+            agent: crate::agent(Duration::from_secs(120)),
         }
     }
 

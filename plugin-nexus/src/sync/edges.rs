@@ -22,8 +22,11 @@ use crate::journal::{Batch, Claim, DocumentId, DocumentState, EdgeState, Outcome
 const METHOD: &str = "embedding";
 /// Hits asked for beyond the neighbours wanted, since an index may be approximate and a hit may have no node yet.
 const SLACK: usize = 16;
-/// Widest search for the documents that a new one comes near to.
-const WIDEST: usize = 1_024;
+/// First width of the search for the documents that a new one comes near to.
+const SPREAD_WIDTH: usize = 128;
+/// From this width on that search goes on only while it finds documents that are concerned. Up to it, it goes down to the
+/// threshold: one with few neighbours takes any that is near enough, however many others are nearer.
+const WIDE: usize = 2_048;
 
 /// Active edges by source, as the graph has them.
 type Edges = HashMap<Arc<str>, Vec<EdgeState>>;
@@ -216,7 +219,7 @@ impl<'a> Search<'a> {
         let k = self.settings.top_k;
         let spread = claim.work.has(Work::SPREAD);
         let mut states = HashMap::new();
-        let mut width = (2 * k + SLACK).min(WIDEST.max(2 * k));
+        let mut width = (2 * k + SLACK).max(if spread { SPREAD_WIDTH } else { 0 });
         let (eligible, marks) = loop {
             let hits = unless_gone(self.context.host.search(
                 &self.collection.name,
@@ -250,14 +253,15 @@ impl<'a> Search<'a> {
                 .map(|other| other.id.clone())
                 .collect();
             let nodes = eligible.iter().filter(|other| known(&other.id).is_some()).count();
-            // All who are near enough were seen, or nobody in the farther half was concerned.
-            let farther_half = eligible.get(width / 2..).unwrap_or_default();
             let reached_threshold = eligible.len() + 1 < width;
-            let settled = nodes >= k && !farther_half.iter().any(|other| entered.contains(&other.id));
-            if exhausted || reached_threshold || settled || width >= WIDEST {
+            let farther_half = eligible.get(width / 2..).unwrap_or_default();
+            let settled = nodes >= k
+                && (!spread
+                    || (width >= WIDE && !farther_half.iter().any(|other| entered.contains(&other.id))));
+            if exhausted || reached_threshold || settled {
                 break (eligible, entered);
             }
-            width = (width * 2).min(WIDEST);
+            width *= 4;
         };
         let mut marks = marks;
         if spread {
