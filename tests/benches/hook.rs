@@ -30,16 +30,47 @@ fn ids(count: usize) -> Vec<String> {
         .collect()
 }
 
+/// Ids in a round: what the plugin's intake holds with room to spare. A flood would measure how it turns hints away.
+const ROUND: u64 = 8_192;
+/// Enough for the journal to take a round in.
+const PAUSE: Duration = Duration::from_millis(120);
+
+/// Times `notify` in rounds, letting the journal take each in before the next.
+fn rounds(iterations: u64, ids_each: u64, mut notify: impl FnMut(u64) -> Duration) -> Duration {
+    let round = (ROUND / ids_each).max(1);
+    let mut left = iterations;
+    let mut total = Duration::ZERO;
+    while left > 0 {
+        let now = left.min(round);
+        total += notify(now);
+        left -= now;
+        std::thread::sleep(PAUSE);
+    }
+    total
+}
+
 fn notify(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let host = open(folder.path());
     let mut group = criterion.benchmark_group("notify");
+    group
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(50))
+        .measurement_time(Duration::from_millis(400));
     for count in [1, 100, 1_000] {
         let ids = ids(count);
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         group.throughput(Throughput::Elements(count as u64));
         group.bench_with_input(BenchmarkId::new("ids", count), &ids, |bencher, ids| {
-            bencher.iter(|| host.notify("collection", Op::Upsert, black_box(ids)));
+            bencher.iter_custom(|iterations| {
+                rounds(iterations, count as u64, |now| {
+                    let begun = Instant::now();
+                    for _ in 0..now {
+                        host.notify("collection", Op::Upsert, black_box(ids));
+                    }
+                    begun.elapsed()
+                })
+            });
         });
     }
     group.finish();
@@ -50,23 +81,31 @@ fn notify(criterion: &mut Criterion) {
 fn contended(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let host = open(folder.path());
-    criterion.bench_function("notify/8 threads, 1 id", |bencher| {
+    let mut group = criterion.benchmark_group("notify");
+    group
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(50))
+        .measurement_time(Duration::from_millis(400));
+    group.bench_function("8 threads, 1 id", |bencher| {
         bencher.iter_custom(|iterations| {
-            let begun = Instant::now();
-            std::thread::scope(|scope| {
-                for thread in 0..8 {
-                    let host = &host;
-                    scope.spawn(move || {
-                        let id = format!("thread-{thread}");
-                        for _ in 0..iterations {
-                            host.notify("collection", Op::Upsert, black_box(&[id.as_str()]));
-                        }
-                    });
-                }
-            });
-            begun.elapsed() / 8
+            rounds(iterations, 8, |now| {
+                let begun = Instant::now();
+                std::thread::scope(|scope| {
+                    for thread in 0..8 {
+                        let host = &host;
+                        scope.spawn(move || {
+                            let id = format!("thread-{thread}");
+                            for _ in 0..now {
+                                host.notify("collection", Op::Upsert, black_box(&[id.as_str()]));
+                            }
+                        });
+                    }
+                });
+                begun.elapsed()
+            })
         });
     });
+    group.finish();
     host.shutdown(Duration::from_secs(5));
 }
 
