@@ -1,6 +1,6 @@
 //! The plain Rust values that both sides of the boundary speak in.
 //!
-//! Nothing here is ABI: [`crate::abi`] translates these values to C-like layouts and back, so that neither
+//! Nothing here is ABI: the private module `abi` translates these values to C-like layouts and back, so that neither
 //! a host nor a plugin names a type of the ABI library.
 
 use std::fmt;

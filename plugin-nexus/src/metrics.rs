@@ -1,6 +1,6 @@
 //! What the plugin counts, in a registry of its own.
 //!
-//! Label sets are closed: collections beyond [`MAX_COLLECTIONS`] share the label `_other`.
+//! Label sets are closed: collections beyond the first hundred share the label `_other`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -88,7 +88,7 @@ struct Shared {
     overflow: Mutex<BTreeSet<String>>,
 }
 
-/// See the [module](self).
+/// The bounded queue and the thread that empties it.
 pub struct Intake {
     shared: Arc<Shared>,
     thread: Thread,

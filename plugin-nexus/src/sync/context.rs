@@ -59,7 +59,7 @@ impl Context {
     /// Asks the store on a thread where it may block.
     ///
     /// # Errors
-    /// What `call` answers, or [`StageFault::Task`].
+    /// What `call` answers, or `StageFault::Task`.
     pub async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         call: impl FnOnce(&Self) -> Result<T, StageFault> + Send + 'static,
@@ -71,7 +71,7 @@ impl Context {
     /// The documents with these ids, none where the collection is gone.
     ///
     /// # Errors
-    /// [`StageFault::Host`].
+    /// `StageFault::Host`.
     pub fn documents(
         &self,
         collection: &str,
@@ -89,7 +89,7 @@ impl Context {
     /// gone too: its documents are the other collection's.
     ///
     /// # Errors
-    /// [`StageFault::Host`].
+    /// `StageFault::Host`.
     pub fn collection(&self, name: &str) -> Result<Option<CollectionInfo>, StageFault> {
         Ok(unless_gone(self.host.collection(name))?.filter(|found| found.name == name))
     }

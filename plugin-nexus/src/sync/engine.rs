@@ -23,7 +23,7 @@ use crate::nexus::NexusClient;
 /// How long the runtime's last threads are waited for.
 const RUNTIME_GRACE: Duration = Duration::from_millis(500);
 
-/// See the [module](self).
+/// The plugin's threads, tasks and files.
 #[derive(Debug)]
 pub struct Engine {
     context: Arc<Context>,

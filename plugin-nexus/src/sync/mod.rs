@@ -10,7 +10,7 @@
 //! Invariants:
 //! - A stage looks at the store when it works; a hint says only where to look. So any stage may be repeated at any time.
 //! - A document's own fault blocks that document only. A fault of Nexus or of the way to it is nobody's fault: batches go
-//!   back as they were and lanes wait for the [`link`].
+//!   back as they were and lanes wait for the link.
 //! - Nodes are written before the edges between them; an edge is only written to a node that the journal has a state of.
 
 mod context;
