@@ -15,7 +15,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sled::IVec;
 
@@ -35,6 +35,10 @@ const META_CLEAN: &[u8] = b"mclean";
 /// Enough for the hot end of the tree; the rest is the page cache's.
 const CACHE_BYTES: u64 = 64 << 20;
 
+/// How long a lock on the folder is waited for: sled's own threads give it back a moment after the last user closed it.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_RETRY: Duration = Duration::from_millis(20);
+
 #[derive(Debug)]
 pub(super) struct Disk {
     db: sled::Db,
@@ -43,18 +47,26 @@ pub(super) struct Disk {
 
 impl Disk {
     pub(super) fn open(folder: &Path, flush_interval: Duration) -> Result<Self, JournalError> {
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(folder)
             .mode(sled::Mode::HighThroughput)
             .cache_capacity(CACHE_BYTES)
             .flush_every_ms(Some(
                 u64::try_from(flush_interval.as_millis()).unwrap_or(u64::MAX),
-            ))
-            .open()
-            .map_err(|error| JournalError::Open {
-                folder: folder.to_owned(),
-                reason: error.to_string(),
-            })?;
+            ));
+        let end = Instant::now() + LOCK_PATIENCE;
+        let db = loop {
+            match config.open() {
+                Ok(db) => break db,
+                Err(sled::Error::Io(_)) if Instant::now() < end => std::thread::sleep(LOCK_RETRY),
+                Err(error) => {
+                    return Err(JournalError::Open {
+                        folder: folder.to_owned(),
+                        reason: error.to_string(),
+                    });
+                }
+            }
+        };
         let disk = Self {
             db,
             epoch: AtomicU32::new(0),
