@@ -232,12 +232,8 @@ impl Journal {
         let now = Instant::now();
         let mut changes = Changes::default();
         let mut done: HashMap<Arc<str>, Work> = HashMap::with_capacity(outcomes.len());
-        let document = |id: &Arc<str>| DocumentId {
-            collection: Arc::clone(&batch.collection),
-            id: Arc::clone(id),
-        };
         for outcome in outcomes {
-            let document = document(&outcome.id);
+            let document = batch.document(&outcome.id);
             match &outcome.state {
                 StateChange::Keep => {}
                 StateChange::Put(state) => changes.put_state(&document, state)?,
@@ -254,7 +250,7 @@ impl Journal {
         {
             let mut pending = self.pending.lock();
             for claim in &batch.claims {
-                let document = document(&claim.id);
+                let document = batch.document(&claim.id);
                 let left = done.get(&claim.id).copied().unwrap_or(claim.work);
                 match pending.finish(&document, left, now) {
                     Some((work, since)) => changes.put_hint(&document, work, since)?,
@@ -262,7 +258,7 @@ impl Journal {
                 }
             }
             for (id, work) in marks {
-                let document = document(id);
+                let document = batch.document(id);
                 let (work, since) = pending.add(&document, *work, now_micros, now);
                 changes.put_hint(&document, work, since)?;
             }
@@ -277,10 +273,7 @@ impl Journal {
         let now = Instant::now();
         let mut pending = self.pending.lock();
         for claim in &batch.claims {
-            let document = DocumentId {
-                collection: Arc::clone(&batch.collection),
-                id: Arc::clone(&claim.id),
-            };
+            let document = batch.document(&claim.id);
             pending.finish(&document, claim.work, now);
         }
         drop(pending);
@@ -339,10 +332,7 @@ impl Journal {
     pub fn distrust(&self, batch: &Batch) -> Result<(), JournalError> {
         let mut changes = Changes::default();
         for claim in &batch.claims {
-            let document = DocumentId {
-                collection: Arc::clone(&batch.collection),
-                id: Arc::clone(&claim.id),
-            };
+            let document = batch.document(&claim.id);
             if let Some(state) = self.disk.state(&document)? {
                 let state = DocumentState {
                     epoch: None,

@@ -88,6 +88,16 @@ pub struct Batch {
     pub claims: Vec<Claim>,
 }
 
+impl Batch {
+    /// One of its documents.
+    pub fn document(&self, id: &Arc<str>) -> DocumentId {
+        DocumentId {
+            collection: Arc::clone(&self.collection),
+            id: Arc::clone(id),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Queued(Stage),
@@ -220,7 +230,6 @@ impl Pending {
                 continue;
             };
             let mut claims = Vec::new();
-            let mut blocked = false;
             while claims.len() < most
                 && let Some(id) = queue.front()
             {
@@ -234,7 +243,6 @@ impl Pending {
                 if let Some(slot) = slot {
                     let hurry = now.saturating_duration_since(slot.queued_at) >= EDGE_PATIENCE;
                     if !hurry && ahead.is_some_and(|nodes| nodes.holds(&collection)) {
-                        blocked = true;
                         break;
                     }
                     claims.push(Claim {
@@ -254,9 +262,6 @@ impl Pending {
             }
             if !claims.is_empty() {
                 return Some(Batch { collection, claims });
-            }
-            if blocked {
-                continue;
             }
         }
         None

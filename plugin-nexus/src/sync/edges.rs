@@ -103,10 +103,7 @@ pub(super) async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, S
 async fn unknown_edges(context: &Arc<Context>, batch: &Batch, epoch: u32) -> Result<Edges, StageFault> {
     let mut ids = BTreeMap::new();
     for claim in &batch.claims {
-        let document = DocumentId {
-            collection: Arc::clone(&batch.collection),
-            id: Arc::clone(&claim.id),
-        };
+        let document = batch.document(&claim.id);
         let state = context.journal.state(&document)?;
         if state.is_some_and(|state| state.edges_epoch != Some(epoch)) {
             ids.insert(key(&batch.collection, &claim.id)?, Arc::clone(&claim.id));
@@ -166,10 +163,7 @@ fn compare(context: &Context, batch: &Batch, mut unknown: Edges) -> Result<(Done
     let search = collection.map(|collection| Search::new(context, collection));
 
     for claim in &batch.claims {
-        let id = DocumentId {
-            collection: Arc::clone(&batch.collection),
-            id: Arc::clone(&claim.id),
-        };
+        let id = batch.document(&claim.id);
         let state = context.journal.state(&id)?;
         match (documents.remove(claim.id.as_ref()), state, &search) {
             (Some(document), Some(mut state), Some(search)) => {
@@ -220,7 +214,7 @@ impl<'a> Search<'a> {
         let spread = claim.work.has(Work::SPREAD);
         let mut states = HashMap::new();
         let mut width = (2 * k + SLACK).max(if spread { SPREAD_WIDTH } else { 0 });
-        let (eligible, marks) = loop {
+        let (eligible, mut marks) = loop {
             let hits = unless_gone(self.context.host.search(
                 &self.collection.name,
                 &document.vector,
@@ -263,30 +257,18 @@ impl<'a> Search<'a> {
             }
             width *= 4;
         };
-        let mut marks = marks;
         if spread {
             marks.extend(self.context.journal.sources(id)?);
         }
-        let born = |id: &str| {
-            states
-                .get(id)
-                .and_then(|state| state.as_ref().map(|state| state.born))
-        };
         // Targets that are no longer near were not looked up above.
-        let mut forgotten = HashMap::new();
-        for edge in state
-            .edges
-            .iter()
-            .filter(|edge| !states.contains_key(&edge.target))
-        {
-            let other = DocumentId::new(Arc::clone(&id.collection), edge.target.as_str());
-            forgotten.insert(
-                edge.target.clone(),
-                self.context.journal.state(&other)?.map(|state| state.born),
-            );
+        for edge in &state.edges {
+            if !states.contains_key(&edge.target) {
+                let other = DocumentId::new(Arc::clone(&id.collection), edge.target.as_str());
+                states.insert(edge.target.clone(), self.context.journal.state(&other)?);
+            }
         }
         let diff = diff(&state.edges, &eligible, k, |id| {
-            born(id).or_else(|| forgotten.get(id).copied().flatten())
+            states.get(id)?.as_ref().map(|state| state.born)
         });
         let vector = vector_digest(&document.vector);
         Ok(Plan {

@@ -17,7 +17,7 @@ use super::fingerprint::{fingerprint, vector_digest};
 use super::lane::{Done, Failed};
 use crate::graph::literal::LiteralError;
 use crate::graph::{Bucket, DocumentKey, GraphError, NodeWrite, RecordShape};
-use crate::journal::{Batch, Claim, DocumentId, DocumentState, Outcome, StateChange, Work};
+use crate::journal::{Batch, Claim, DocumentState, Outcome, StateChange, Work};
 
 /// A document that is in the store.
 struct Present {
@@ -84,10 +84,7 @@ async fn survey(
                 continue;
             }
         };
-        let state = context.journal.state(&DocumentId::new(
-            Arc::clone(&batch.collection),
-            Arc::clone(&claim.id),
-        ))?;
+        let state = context.journal.state(&batch.document(&claim.id))?;
         match documents.remove(claim.id.as_ref()) {
             Some(document) => present.push(assess(claim, place, document, state)),
             None => gone.push(Gone {
@@ -140,7 +137,7 @@ async fn remove(
     let keys: Vec<DocumentKey> = gone.iter().map(|document| document.key.clone()).collect();
     done.deleted += context.graph.delete_documents(&keys).await?;
     for Gone { id, state, .. } in gone {
-        let document = DocumentId::new(Arc::clone(&batch.collection), Arc::clone(&id));
+        let document = batch.document(&id);
         for source in context.journal.sources(&document)? {
             done.marks.push((source.into(), Work::EDGES));
         }
