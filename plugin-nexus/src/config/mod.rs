@@ -6,6 +6,7 @@
 mod similarity;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use url::Url;
 
 pub use similarity::{Similarity, SimilarityOverride, Thresholds};
 
-use crate::nexus::{ApiKey, NexusConfig, RetryPolicy};
+use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy};
 
 /// Why a configuration is refused: one line a fault, each beginning with its key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,9 +60,13 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connection {
-    /// Bound on establishing a connection. Default 5000.
+    /// How the API key is sent: `bearer` or `x-api-key`. Default `bearer`.
+    pub auth: Auth,
+    /// Certificates in PEM form that are trusted besides those of the operating system, for a private CA. Default none.
+    pub ca_file: Option<PathBuf>,
+    /// Bound on establishing a connection, with TLS and the check which process answers. Default 5000.
     pub connect_timeout_ms: u64,
-    /// Bound on one request. Default 30000.
+    /// Bound on one request, from sending to the last byte of the answer. Default 30000.
     pub request_timeout_ms: u64,
     /// Requests at the same time. Default 8.
     pub pool_size: usize,
@@ -70,6 +75,8 @@ pub struct Connection {
 impl Default for Connection {
     fn default() -> Self {
         Self {
+            auth: Auth::default(),
+            ca_file: None,
             connect_timeout_ms: 5_000,
             request_timeout_ms: 30_000,
             pool_size: 8,
@@ -185,10 +192,20 @@ impl Config {
             faults.add("nexus_url", "must not hold a query or a fragment");
         }
         let Connection {
+            auth: _,
+            ref ca_file,
             connect_timeout_ms,
             request_timeout_ms,
             pool_size,
         } = self.connection;
+        if let Some(ca_file) = ca_file {
+            if ca_file.as_os_str().is_empty() {
+                faults.add("connection.ca_file", "must not be empty");
+            }
+            if url.scheme() != "https" {
+                faults.add("connection.ca_file", "needs an https address in nexus_url");
+            }
+        }
         faults.range("connection.connect_timeout_ms", connect_timeout_ms, 1, 600_000);
         faults.range("connection.request_timeout_ms", request_timeout_ms, 1, 3_600_000);
         faults.range("connection.pool_size", pool_size as u64, 1, 256);
@@ -270,6 +287,8 @@ impl Config {
         let api_key = self.api_key.clone().filter(|key| !key.is_empty());
         NexusConfig {
             api_key,
+            auth: self.connection.auth,
+            ca_file: self.connection.ca_file.clone(),
             connect_timeout: Duration::from_millis(self.connection.connect_timeout_ms),
             request_timeout: Duration::from_millis(self.connection.request_timeout_ms),
             pool_size: self.connection.pool_size,
@@ -391,6 +410,34 @@ mod tests {
             (config.similarity_of("a").top_k, config.similarity_of("c").top_k),
             (3, 10)
         );
+    }
+
+    #[test]
+    fn the_key_is_sent_as_bearer_unless_told_otherwise() {
+        let auth = |connection: Value| {
+            read(json!({"nexus_url": "http://h", "connection": connection}))
+                .map(|config| config.client().auth)
+        };
+        assert_eq!(auth(json!({})).unwrap(), Auth::Bearer);
+        assert_eq!(auth(json!({"auth": "bearer"})).unwrap(), Auth::Bearer);
+        assert_eq!(auth(json!({"auth": "x-api-key"})).unwrap(), Auth::XApiKey);
+        let unknown = auth(json!({"auth": "basic"})).unwrap_err().to_string();
+        assert!(
+            unknown.contains("connection.auth") && unknown.contains("x-api-key"),
+            "{unknown}"
+        );
+    }
+
+    #[test]
+    fn a_ca_file_needs_a_name_and_an_https_address() {
+        let ca_file =
+            |url: &str, file: &str| read(json!({"nexus_url": url, "connection": {"ca_file": file}}));
+        let config = ca_file("https://h", "/etc/nexus/ca.pem").unwrap().client();
+        assert_eq!(config.ca_file.as_deref(), Some("/etc/nexus/ca.pem".as_ref()));
+        for (url, file) in [("http://h", "/etc/nexus/ca.pem"), ("https://h", "")] {
+            let text = ca_file(url, file).unwrap_err().to_string();
+            assert!(text.contains("connection.ca_file"), "{text}");
+        }
     }
 
     #[test]

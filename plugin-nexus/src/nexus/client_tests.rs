@@ -1,191 +1,81 @@
-//! The client against a server that drops, stalls, lies and overflows.
+//! What the client asks of whoever listens.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::graph::{DocumentKey, Graph, JsonMap, NodeWrite, catalogue};
+use crate::nexus::FaultClass;
 use crate::nexus::faulty_server::{Reply, Server};
-use crate::nexus::{ApiKey, FaultClass};
 
-const ROWS: &str = r#"{"columns":["n"],"rows":[[3]],"execution_time_ms":1}"#;
-
-async fn outcome(reply: Reply) -> (Result<Rows, NexusError>, usize) {
-    let server = Server::start(move |_| reply.clone()).await;
-    let result = server.client().run(&catalogue::count_documents()).await;
-    (result, server.seen())
+#[tokio::test]
+async fn a_look_shows_version_and_start() {
+    let server = Server::start(|_| Reply::Drop).await;
+    let process = server.client().look().await.unwrap();
+    assert_eq!(process.version(), "2.5.0");
+    assert!(process.is_settled());
+    let age = Timestamp::now().duration_since(process.started_at());
+    assert!((3_598..=3_604).contains(&age.as_secs()), "{age:?}");
 }
 
 #[tokio::test]
-async fn a_good_answer_gives_its_rows_and_the_request_carries_statement_and_key() {
-    let server = Server::start(|_| Reply::Json(200, ROWS)).await;
-    let rows = server.client().run(&catalogue::count_documents()).await.unwrap();
-    assert_eq!(
-        (rows.columns(), rows.rows()),
-        (&["n".to_owned()][..], &[vec![json!(3)]][..])
-    );
-    let request = server.requests.lock().unwrap()[0].clone();
-    assert!(request.starts_with("POST /cypher HTTP/1.1\r\n"));
-    assert!(request.contains("x-api-key: nx_topsecret\r\n"));
-    let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
-    assert_eq!(
-        body,
-        json!({"query": catalogue::count_documents().text(), "params": {}})
-    );
+async fn a_look_goes_to_whoever_listens_now() {
+    let server = Server::keeping(|_| Reply::Drop).await;
+    let client = server.client();
+    let first = client.look().await.unwrap();
+    assert!(first.is_same(&client.look().await.unwrap()));
+    server.hand_over(0);
+    let second = client.look().await.unwrap();
+    assert!(!first.is_same(&second) && !second.is_settled());
 }
 
 #[tokio::test]
-async fn answers_that_are_not_complete_are_failures() {
-    for (body, class) in [
-        ("garbage", FaultClass::BadAnswer),
-        ("", FaultClass::BadAnswer),
-        ("[]", FaultClass::BadAnswer),
-        (r#"{"columns":["n"]}"#, FaultClass::BadAnswer),
-        (r#"{"rows":[[1]]}"#, FaultClass::BadAnswer),
-        (r#"{"columns":["n"],"rows":[[1,2]]}"#, FaultClass::BadAnswer),
-        (r#"{"columns":["n"],"rows":[1]}"#, FaultClass::BadAnswer),
-        (
-            r#"{"columns":["n"],"rows":[[1]],"error":"Parse error: x"}"#,
-            FaultClass::StatementRejected,
-        ),
-        (
-            r#"{"columns":[],"rows":[],"error":{"code":7}}"#,
-            FaultClass::StatementRejected,
-        ),
-        (
-            r#"{"columns":[],"rows":[],"error":"Execution error: Unknown variable 'r' in SET clause"}"#,
-            FaultClass::MissingEndpoint,
-        ),
+async fn an_answer_that_is_no_sighting_is_refused() {
+    let server = Server::start(|_| Reply::Drop).await;
+    for body in [
+        "{}",
+        r#"{"version":"2.5.0"}"#,
+        r#"{"version":"2.5.0","uptime_seconds":-1}"#,
+        r#"{"version":"2.5.0","uptime_seconds":18446744073709551615}"#,
+        "ok",
     ] {
-        let (result, seen) = outcome(Reply::Json(200, body)).await;
-        assert_eq!(result.unwrap_err().class(), class, "{body}");
-        assert_eq!(seen, 1, "{body}");
-    }
-    let (result, _) = outcome(Reply::Json(200, r#"{"columns":[],"rows":[],"error":null}"#)).await;
-    assert!(result.is_ok());
-}
-
-#[tokio::test]
-async fn a_refused_key_is_reported_once_and_never_shown() {
-    let (result, seen) = outcome(Reply::Json(
-        401,
-        r#"{"code":"INVALID_TOKEN","message":"nx_topsecret"}"#,
-    ))
-    .await;
-    let error = result.unwrap_err();
-    assert_eq!((error.class(), seen), (FaultClass::Unauthorised, 1));
-    assert!(!format!("{error} {error:?}").contains("topsecret"));
-    let server = Server::start(|_| Reply::Json(200, ROWS)).await;
-    assert!(!format!("{:?}", server.client()).contains("topsecret"));
-}
-
-#[tokio::test]
-async fn a_key_that_is_refused_before_the_body_was_read_is_still_recognised() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut beginning = [0; 1_000];
-            let _ = stream.read(&mut beginning).await;
-            let _ = stream
-                .write_all(b"HTTP/1.1 401 X\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
-                .await;
-        }
-    });
-    let graph = Graph::new(Arc::new(
-        NexusClient::new(NexusConfig::new(url.parse().unwrap())).unwrap(),
-    ));
-    let desired = JsonMap::from_iter([("text".to_owned(), "x".repeat(3 << 20).into())]);
-    let key = DocumentKey::new("c", "1").unwrap();
-    let write = NodeWrite::build(key, &desired, None).unwrap();
-    let error = graph.upsert_documents(&[write]).await.unwrap_err();
-    assert_eq!(error.class(), FaultClass::Unauthorised, "{error:?}");
-}
-
-#[tokio::test]
-async fn transient_statuses_are_retried_until_the_server_recovers() {
-    for status in [429, 500, 503] {
-        let server = Server::start(move |n| Reply::Json(if n < 2 { status } else { 200 }, ROWS)).await;
-        assert!(
-            server.client().run(&catalogue::count_documents()).await.is_ok(),
-            "{status}"
-        );
-        assert_eq!(server.seen(), 3, "{status}");
+        server.set_health(Some(Reply::Json(200, body)));
+        let error = server.client().look().await.unwrap_err();
+        assert_eq!(error.class(), FaultClass::BadAnswer, "{body}");
     }
 }
 
 #[tokio::test]
-async fn the_server_is_given_the_time_it_asks_for() {
-    let busy = |n| {
-        if n == 0 {
-            Reply::With(503, "retry-after: 1\r\n".into(), "")
-        } else {
-            Reply::Json(200, ROWS)
-        }
-    };
-    let server = Server::start(busy).await;
-    let start = Instant::now();
-    assert!(server.client().run(&catalogue::count_documents()).await.is_ok());
-    assert!(start.elapsed() >= Duration::from_secs(1));
-
-    let (result, seen) = outcome(Reply::With(429, "retry-after: 3600\r\n".into(), "")).await;
-    let hour = Some(Duration::from_secs(3_600));
-    assert_eq!(
-        result.unwrap_err().class(),
-        FaultClass::Overloaded { retry_after: hour }
-    );
-    assert_eq!(seen, 1);
-}
-
-#[test]
-fn retry_after_may_be_a_date_and_nonsense_counts_as_absent() {
-    let read = |text: &str| {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, HeaderValue::from_str(text).unwrap());
-        retry_after(&headers)
-    };
-    assert_eq!(read("7"), Some(Duration::from_secs(7)));
-    assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-    assert!(read("Fri, 06 Nov 2093 08:49:37 GMT").unwrap() > Duration::from_secs(86_400));
-    assert_eq!(read("soon"), None);
-    assert_eq!(read("-3"), None);
-}
-
-#[tokio::test]
-async fn a_stalling_server_costs_one_timeout() {
-    let start = Instant::now();
-    let (result, seen) = outcome(Reply::Stall).await;
-    let error = result.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            NexusError::TimedOut {
-                request: "count_documents",
-                ..
-            }
+async fn stats_and_labels_are_read_and_checked() {
+    let server = Server::start(|n| match n {
+        0 => Reply::Json(
+            200,
+            r#"{"catalog":{"label_count":1,"rel_type_count":0,"node_count":2,"rel_count":3}}"#,
         ),
-        "{error:?}"
+        1 => Reply::Json(
+            200,
+            r#"{"labels":[{"name":"Document","id":0},{"name":"Entity","id":1}]}"#,
+        ),
+        2 => Reply::Json(404, ""),
+        3 => Reply::Json(200, r#"{"labels":[],"error":"Storage error: x"}"#),
+        4 => Reply::Json(401, ""),
+        _ => Reply::Json(200, r#"{"status":"Healthy"}"#),
+    })
+    .await;
+    let client = server.client();
+    let stats = client.stats().await.unwrap();
+    assert_eq!((stats.label_count, stats.node_count, stats.rel_count), (1, 2, 3));
+    let labels = client.labels().await.unwrap();
+    assert_eq!(labels, Some(vec!["Document".to_owned(), "Entity".to_owned()]));
+    assert_eq!(client.labels().await.unwrap(), None);
+    let class = async || client.labels().await.unwrap_err().class();
+    assert_eq!(class().await, FaultClass::ServerFault);
+    assert_eq!(class().await, FaultClass::Unauthorised);
+    assert_eq!(class().await, FaultClass::BadAnswer);
+    assert_eq!(client.stats().await.unwrap_err().class(), FaultClass::BadAnswer);
+    assert!(
+        server.requests()[1]
+            .text
+            .starts_with("GET /schema/labels HTTP/1.1\r\n")
     );
-    assert_eq!(
-        (error.class(), error.may_have_been_applied(), seen),
-        (FaultClass::Unreachable, true, 1)
-    );
-    assert!(start.elapsed() < Duration::from_secs(3));
-}
-
-#[tokio::test]
-async fn a_connection_that_breaks_may_have_been_applied_and_is_handed_up() {
-    for broken in [Reply::Drop, Reply::Cut] {
-        let (result, seen) = outcome(broken).await;
-        let error = result.unwrap_err();
-        assert!(matches!(error, NexusError::Interrupted { .. }), "{error:?}");
-        assert!(error.may_have_been_applied());
-        assert_eq!(seen, 1, "a new process would have been written to unseen");
-    }
 }
 
 #[tokio::test]
@@ -195,126 +85,10 @@ async fn nobody_listening_is_unreachable_and_not_applied() {
         format!("http://{}", listener.local_addr().unwrap())
     };
     let client = NexusClient::new(NexusConfig::new(gone.parse().unwrap())).unwrap();
-    let error = client.health().await.unwrap_err();
+    let error = client.look().await.unwrap_err();
     assert_eq!(
         (error.class(), error.may_have_been_applied()),
         (FaultClass::Unreachable, false),
         "{error:?}"
-    );
-}
-
-#[tokio::test]
-async fn an_answer_without_end_is_cut_off() {
-    let (result, seen) = outcome(Reply::Endless).await;
-    let error = result.unwrap_err();
-    assert!(
-        matches!(error, NexusError::AnswerTooLarge { limit: 100_000, .. }),
-        "{error:?}"
-    );
-    assert_eq!((error.class(), seen), (FaultClass::TooLarge, 1));
-}
-
-#[tokio::test]
-async fn a_redirect_is_not_followed() {
-    let elsewhere = Server::start(|_| Reply::Json(200, ROWS)).await;
-    let location = format!("location: {}cypher\r\n", elsewhere.url);
-    let (result, _) = outcome(Reply::With(307, location, "")).await;
-    assert_eq!(result.unwrap_err().class(), FaultClass::BadAnswer);
-    assert_eq!(elsewhere.seen(), 0);
-}
-
-#[tokio::test]
-async fn an_error_names_the_statement_and_shows_nothing_of_what_was_sent() {
-    let server = Server::start(|_| Reply::Json(413, "length limit exceeded")).await;
-    let key = DocumentKey::new("private", "document").unwrap();
-    let error = server
-        .client()
-        .run(&catalogue::read_documents(&[key])[0])
-        .await
-        .unwrap_err();
-    assert_eq!(error.class(), FaultClass::TooLarge);
-    let printed = format!("{error} {error:?}");
-    assert!(printed.contains("read_documents") && !printed.contains("private"));
-}
-
-#[tokio::test]
-async fn no_more_statements_are_in_flight_than_the_pool_has_slots() {
-    let server = Server::start(|_| Reply::Json(200, ROWS)).await;
-    let mut config = server.config();
-    config.pool_size = 3;
-    config.request_timeout = Duration::from_secs(10);
-    let client = Arc::new(NexusClient::new(config).unwrap());
-    let runs: Vec<_> = (0..40)
-        .map(|_| {
-            let client = client.clone();
-            tokio::spawn(async move { client.run(&catalogue::count_documents()).await })
-        })
-        .collect();
-    for run in runs {
-        assert!(run.await.unwrap().is_ok());
-    }
-    assert_eq!(server.seen(), 40);
-    // One more may be closing while its successor connects.
-    assert!(server.most_at_once.load(Ordering::SeqCst) <= 6);
-}
-
-#[tokio::test]
-async fn health_and_stats_are_read_and_checked() {
-    let server = Server::start(|n| match n {
-        0 => Reply::Json(
-            200,
-            r#"{"status":"Healthy","version":"2.5.0","uptime_seconds":12}"#,
-        ),
-        1 => Reply::Json(
-            200,
-            r#"{"catalog":{"label_count":1,"rel_type_count":0,"node_count":2,"rel_count":3}}"#,
-        ),
-        _ => Reply::Json(200, r#"{"status":"Healthy"}"#),
-    })
-    .await;
-    let client = server.client();
-    let health = client.health().await.unwrap();
-    assert_eq!((health.version.as_str(), health.uptime_seconds), ("2.5.0", 12));
-    let stats = client.stats().await.unwrap();
-    assert_eq!(
-        stats,
-        ServerStats {
-            label_count: 1,
-            node_count: 2,
-            rel_count: 3
-        }
-    );
-    assert_eq!(client.health().await.unwrap_err().class(), FaultClass::BadAnswer);
-}
-
-#[tokio::test]
-async fn https_needs_no_provider_of_the_process_and_refuses_a_server_without_tls() {
-    let server = Server::start(|_| Reply::Json(200, ROWS)).await;
-    let mut config = server.config();
-    config.url.set_scheme("https").unwrap();
-    let error = NexusClient::new(config).unwrap().health().await.unwrap_err();
-    assert_eq!(error.class(), FaultClass::Unreachable, "{error:?}");
-    assert_eq!(server.seen(), 0);
-}
-
-#[test]
-fn an_unusable_configuration_is_refused_before_anything_is_sent() {
-    for address in ["ftp://127.0.0.1/", "http://user:pw@127.0.0.1/", "unix:/run/nexus"] {
-        let refused = NexusClient::new(NexusConfig::new(address.parse().unwrap()));
-        let error = refused.unwrap_err();
-        assert!(matches!(error, NexusError::Setup { .. }), "{address}");
-        assert!(!error.to_string().contains("pw"));
-    }
-    let mut config = NexusConfig::new("http://127.0.0.1/".parse().unwrap());
-    config.api_key = Some(ApiKey::new("line\nbreak"));
-    assert!(matches!(NexusClient::new(config), Err(NexusError::Setup { .. })));
-}
-
-#[test]
-fn a_base_path_is_kept() {
-    let url = checked_base("https://gateway.example/nexus?x=1".parse().unwrap()).unwrap();
-    assert_eq!(
-        url.join("cypher").unwrap().as_str(),
-        "https://gateway.example/nexus/cypher"
     );
 }

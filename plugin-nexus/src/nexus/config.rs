@@ -1,6 +1,7 @@
 //! What the client needs to know to reach a server.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,16 +9,20 @@ use url::Url;
 
 use super::retry::RetryPolicy;
 
-/// How to reach one Nexus server.
-#[derive(Debug, Clone)]
+/// How to reach one Nexus server. Prints without secrets.
+#[derive(Clone)]
 pub struct NexusConfig {
     /// Base address, `http` or `https`, without credentials in it.
     pub url: Url,
-    /// Sent as `X-API-Key` when present.
+    /// Sent as `auth` says when present.
     pub api_key: Option<ApiKey>,
-    /// Bound on establishing a connection, TLS included.
+    /// How the key is sent.
+    pub auth: Auth,
+    /// Certificates in PEM form that are trusted besides those of the operating system; only with `https`.
+    pub ca_file: Option<PathBuf>,
+    /// Bound on establishing a connection: TLS and the look at who listens included.
     pub connect_timeout: Duration,
-    /// Bound on one attempt, from sending to the last byte of the answer.
+    /// Bound on one attempt, from sending (a connection included where one is made) to the last byte of the answer.
     pub request_timeout: Duration,
     /// Statements in flight at the same time, and connections kept for reuse. At least 1.
     pub pool_size: usize,
@@ -33,6 +38,8 @@ impl NexusConfig {
         Self {
             url,
             api_key: None,
+            auth: Auth::default(),
+            ca_file: None,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             pool_size: 8,
@@ -40,6 +47,54 @@ impl NexusConfig {
             retry: RetryPolicy::default(),
         }
     }
+}
+
+impl fmt::Debug for NexusConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            url,
+            api_key,
+            auth,
+            ca_file,
+            connect_timeout,
+            request_timeout,
+            pool_size,
+            max_response_bytes,
+            retry,
+        } = self;
+        f.debug_struct("NexusConfig")
+            .field("url", &without_credentials(url).as_str())
+            .field("api_key", api_key)
+            .field("auth", auth)
+            .field("ca_file", ca_file)
+            .field("connect_timeout", connect_timeout)
+            .field("request_timeout", request_timeout)
+            .field("pool_size", pool_size)
+            .field("max_response_bytes", max_response_bytes)
+            .field("retry", retry)
+            .finish()
+    }
+}
+
+/// An address with credentials or a query is refused, but may be printed before.
+fn without_credentials(url: &Url) -> Url {
+    let mut url = url.clone();
+    // Addresses that cannot have credentials have none.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url
+}
+
+/// How the API key is sent. Nexus takes both, and reads the first first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// `Authorization: Bearer ..`.
+    #[default]
+    Bearer,
+    /// `X-API-Key: ..`.
+    XApiKey,
 }
 
 /// A secret. It prints as `[redacted]`; only the client reads it.
@@ -61,6 +116,14 @@ impl ApiKey {
     pub(super) fn expose(&self) -> &str {
         &self.0
     }
+
+    /// A foreign text without the secret, should it repeat it.
+    pub(super) fn blanked(secret: Option<&Self>, text: &str) -> String {
+        match secret {
+            Some(secret) if !secret.is_empty() => text.replace(secret.expose(), "[redacted]"),
+            _ => text.to_owned(),
+        }
+    }
 }
 
 impl fmt::Debug for ApiKey {
@@ -80,11 +143,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configuration_can_be_printed_without_its_secret() {
-        let mut config = NexusConfig::new("http://127.0.0.1:15474".parse().unwrap());
+    fn a_configuration_can_be_printed_without_its_secrets() {
+        let mut config = NexusConfig::new(
+            "http://user:topsecret@127.0.0.1:15474/x?key=topsecret"
+                .parse()
+                .unwrap(),
+        );
         config.api_key = Some(ApiKey::new("nx_topsecret"));
         let printed = format!("{config:?} {}", ApiKey::new("nx_topsecret"));
-        assert!(!printed.contains("topsecret"));
+        assert!(!printed.contains("topsecret") && !printed.contains("user"));
+        assert!(printed.contains("http://127.0.0.1:15474/x"));
         assert_eq!(printed.matches("[redacted]").count(), 2);
+    }
+
+    #[test]
+    fn a_text_that_repeats_the_secret_is_blanked() {
+        let key = ApiKey::new("nx_topsecret");
+        assert_eq!(
+            ApiKey::blanked(Some(&key), "bad key nx_topsecret"),
+            "bad key [redacted]"
+        );
+        assert_eq!(ApiKey::blanked(Some(&ApiKey::new("")), "text"), "text");
+        assert_eq!(ApiKey::blanked(None, "text"), "text");
     }
 }

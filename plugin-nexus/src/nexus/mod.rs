@@ -1,19 +1,38 @@
 //! The HTTP client for Nexus.
 //!
-//! It sends statements of the catalogue and nothing else, and turns everything that can go wrong
-//! into one [`NexusError`] whose [`FaultClass`] says what to do. Invariants: an answer counts only
-//! when it is complete; only idempotent statements are sent, so every transient fault may be
-//! retried; no secret and no payload ever reaches an error or a log line.
+//! It sends statements of the catalogue and nothing else, each to a process of Nexus that was checked and to no other,
+//! and turns everything that can go wrong into one [`NexusError`] whose [`FaultClass`] says what to do.
+//!
+//! - [`NexusClient`]: looks who listens ([`Process`]), and opens a [`Session`] with it;
+//! - [`Session`]: runs statements behind the fence, which lets no connection through to another process;
+//! - `fault`: the one table from evidence to fault and blame.
+//!
+//! Invariants: a statement reaches the process of its session or none; an answer counts only when it is complete; only
+//! idempotent statements are sent, so every transient fault may be retried; no secret and no payload ever reaches an
+//! error or a log line.
 
+mod address;
+mod answer;
 mod client;
 mod config;
 mod error;
+mod exchange;
+mod fault;
 #[cfg(test)]
 mod faulty_server;
+mod fence;
+mod process;
+#[cfg(test)]
+mod redaction_tests;
 mod retry;
+mod session;
 mod tls;
 
-pub use client::{NexusClient, Rows, ServerHealth, ServerStats};
-pub use config::{ApiKey, NexusConfig};
-pub use error::{FaultClass, NexusError};
+pub use answer::{Rows, ServerStats};
+pub use client::NexusClient;
+pub use config::{ApiKey, Auth, NexusConfig};
+pub use error::NexusError;
+pub use fault::{Blame, FaultClass};
+pub use process::Process;
 pub use retry::RetryPolicy;
+pub use session::Session;

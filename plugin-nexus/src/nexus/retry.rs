@@ -8,13 +8,14 @@
 //!
 //! A server that could not be reached, or whose answer got lost, is another matter: it may be a new
 //! process by the next attempt, and to a new process nothing is written unseen
-//! (`contracts/nexus-dialect.md` section 2). Such a fault is handed up; the link looks at the server
-//! first, and the work is done again.
+//! (`contracts/nexus-dialect.md` section 2). The fence would end the session. Such a fault is handed up; the link looks
+//! at the server first, and the work is done again.
 
 use std::future::Future;
 use std::time::Duration;
 
-use super::error::{FaultClass, NexusError};
+use super::error::NexusError;
+use super::fault::FaultClass;
 
 /// How often and how patiently to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +85,7 @@ where
             FaultClass::Overloaded { .. } | FaultClass::ServerFault => policy.wait(number, asked, chance()),
             FaultClass::Unreachable
             | FaultClass::Unauthorised
+            | FaultClass::NotUnderstood
             | FaultClass::StatementRejected
             | FaultClass::MissingEndpoint
             | FaultClass::BadAnswer
