@@ -50,7 +50,7 @@ impl Graph {
             if strangers > 0 {
                 return Err(GraphError::WrongSetTagged { strangers });
             }
-            self.client.run(&catalogue::delete_tagged(&run)).await?;
+            self.run(&catalogue::delete_tagged(&run)).await?;
         }
 
         // By key and not by mark: it also finds what was never marked.

@@ -26,23 +26,44 @@ pub use error::GraphError;
 pub use key::{Bucket, DocumentKey, RunId};
 pub use record::{JsonMap, NodeRecord, RecordShape};
 
-use crate::nexus::{NexusClient, NexusError, Rows};
+use parking_lot::RwLock;
+
+use crate::nexus::{NexusClient, NexusError, Rows, Session};
 
 /// The operations on the graph. Each is idempotent: after an error it may be repeated whole.
 #[derive(Debug, Clone)]
 pub struct Graph {
     client: Arc<NexusClient>,
+    session: Arc<RwLock<Option<Arc<Session>>>>,
 }
 
 impl Graph {
     /// The graph behind `client`.
     pub fn new(client: Arc<NexusClient>) -> Self {
-        Self { client }
+        Self {
+            client,
+            session: Arc::default(),
+        }
     }
 
     /// The client, for health and counters.
-    pub fn client(&self) -> &NexusClient {
+    pub fn client(&self) -> &Arc<NexusClient> {
         &self.client
+    }
+
+    /// The session that statements are sent in.
+    pub fn session(&self) -> Option<Arc<Session>> {
+        self.session.read().clone()
+    }
+
+    /// Sends statements in another session from now on.
+    pub fn use_session(&self, session: Arc<Session>) {
+        *self.session.write() = Some(session);
+    }
+
+    async fn run(&self, statement: &Statement) -> Result<Rows, NexusError> {
+        let session = self.session().ok_or(NexusError::SessionEnded)?;
+        session.run(statement).await
     }
 
     /// Creates the indexes that every other operation relies on. To be called at every connect.
@@ -52,7 +73,7 @@ impl Graph {
     /// [`GraphError::Nexus`].
     pub async fn ensure_indexes(&self) -> Result<(), GraphError> {
         for statement in catalogue::ensure_indexes() {
-            self.client.run(&statement).await?;
+            self.run(&statement).await?;
         }
         Ok(())
     }
@@ -60,7 +81,7 @@ impl Graph {
     /// Runs writes in order, stopping at the first failure.
     async fn write(&self, statements: &[Statement]) -> Result<(), GraphError> {
         for statement in statements {
-            self.client.run(statement).await?;
+            self.run(statement).await?;
         }
         Ok(())
     }
@@ -71,7 +92,7 @@ impl Graph {
         statement: &Statement,
         columns: &[&str],
     ) -> Result<Vec<Vec<serde_json::Value>>, GraphError> {
-        let rows: Rows = self.client.run(statement).await?;
+        let rows: Rows = self.run(statement).await?;
         Ok(rows.with_columns(statement.name(), columns)?)
     }
 

@@ -36,7 +36,8 @@ impl From<GraphError> for StageFault {
             | FaultClass::Overloaded { .. }
             | FaultClass::ServerFault
             | FaultClass::Unauthorised
-            | FaultClass::BadAnswer => Self::Link(error),
+            | FaultClass::BadAnswer
+            | FaultClass::NotUnderstood => Self::Link(error),
             FaultClass::StatementRejected | FaultClass::MissingEndpoint | FaultClass::TooLarge => {
                 Self::Rejected(error)
             }

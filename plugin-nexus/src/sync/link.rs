@@ -7,12 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::context::Context;
 use crate::graph::GraphError;
-use crate::nexus::ServerHealth;
+use crate::nexus::NexusError;
 
 /// How often a Nexus that answers is looked at.
 const WATCH: Duration = Duration::from_secs(1);
@@ -40,14 +39,12 @@ pub enum LinkState {
 #[derive(Debug)]
 pub struct Link {
     state: watch::Sender<LinkState>,
-    uptime: Mutex<Option<u64>>,
 }
 
 impl Default for Link {
     fn default() -> Self {
         Self {
             state: watch::Sender::new(LinkState::Connecting),
-            uptime: Mutex::default(),
         }
     }
 }
@@ -83,12 +80,6 @@ impl Link {
             };
             was_up
         });
-    }
-
-    /// Whether this is another process than the one seen last.
-    fn is_another(&self, health: &ServerHealth) -> bool {
-        let now = health.uptime_seconds;
-        self.uptime.lock().replace(now).is_some_and(|before| now < before)
     }
 
     async fn down(&self) {
@@ -128,16 +119,24 @@ pub(super) async fn supervise(context: Arc<Context>, mut stop: watch::Receiver<b
 }
 
 async fn connect(context: &Context) -> Result<(), GraphError> {
-    let health = context.graph.client().health().await?;
-    if context.link.is_another(&health) {
-        tracing::warn!(
-            version = health.version,
-            "Nexus was restarted; what it holds is compared again"
-        );
-        match context.journal.next_epoch() {
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "the journal cannot begin a new epoch"),
+    let client = context.graph.client();
+    let process = client.look().await?;
+    let session = context.graph.session();
+    if session.as_ref().is_none_or(|session| !session.observe(&process)) {
+        if !process.is_settled() {
+            return Err(NexusError::Unsettled.into());
         }
+        if session.is_some() {
+            tracing::warn!(
+                version = process.version(),
+                "Nexus was restarted; what it holds is compared again"
+            );
+            match context.journal.next_epoch() {
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "the journal cannot begin a new epoch"),
+            }
+        }
+        context.graph.use_session(client.session(process.clone())?);
         // Indexes are made again below.
         context.link.lost("restarted");
     }
@@ -145,9 +144,9 @@ async fn connect(context: &Context) -> Result<(), GraphError> {
         return Ok(());
     }
     context.graph.ensure_indexes().await?;
-    tracing::info!(version = health.version, "Nexus is in reach");
+    tracing::info!(version = process.version(), "Nexus is in reach");
     context.link.state.send_replace(LinkState::Ready {
-        version: health.version,
+        version: process.version().to_owned(),
     });
     Ok(())
 }

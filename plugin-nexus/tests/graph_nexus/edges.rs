@@ -140,7 +140,7 @@ async fn nexus_reports_a_missing_endpoint_and_changes_no_node() {
         return;
     };
     let graph = with_documents(&server, 3).await;
-    let client = graph.client();
+    let client = graph.session().unwrap();
     for (source, target) in [(1, 99), (99, 1)] {
         let (source, target) = (key(source), key(target));
         let record = EdgeRecord::similar(0.5, "cosine", "2026-01-01T00:00:00Z", true).unwrap();

@@ -48,6 +48,7 @@ async fn shortened_records_lose_nothing_at_a_restart() {
     shortened[5] = edge(5, 5.0, false);
     graph.upsert_similar(&shortened[4..6]).await.unwrap();
     server.restart().await;
+    let graph = server.graph().await;
     graph
         .upsert_documents(&(100..120).map(|n| new_node(n, node(n))).collect::<Vec<_>>())
         .await

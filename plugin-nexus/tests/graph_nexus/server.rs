@@ -93,6 +93,14 @@ impl Server {
     pub(crate) async fn graph(&self) -> Graph {
         let config = NexusConfig::new(self.url.parse().unwrap());
         let graph = Graph::new(Arc::new(NexusClient::new(config).unwrap()));
+        let process = loop {
+            let process = graph.client().look().await.unwrap();
+            if process.is_settled() {
+                break process;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        graph.use_session(graph.client().session(process).unwrap());
         graph.ensure_indexes().await.unwrap();
         graph
     }
@@ -130,7 +138,7 @@ impl Server {
         let config = NexusConfig::new(self.url.parse().unwrap());
         let client = NexusClient::new(config).unwrap();
         for _ in 0..300 {
-            if client.health().await.is_ok() {
+            if client.look().await.is_ok() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
