@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::retry::RetryPolicy;
@@ -98,8 +99,7 @@ pub enum Auth {
 }
 
 /// A secret. It prints as `[redacted]`; only the client reads it.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
 
 impl ApiKey {
@@ -123,6 +123,15 @@ impl ApiKey {
             Some(secret) if !secret.is_empty() => text.replace(secret.expose(), "[redacted]"),
             _ => text.to_owned(),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for ApiKey {
+    /// Whatever is there instead of a text may be the secret: serde's message would quote it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)
+            .map(Self)
+            .map_err(|_| D::Error::custom("must be a text; numbers need quotes"))
     }
 }
 
@@ -154,6 +163,21 @@ mod tests {
         assert!(!printed.contains("topsecret") && !printed.contains("user"));
         assert!(printed.contains("http://127.0.0.1:15474/x"));
         assert_eq!(printed.matches("[redacted]").count(), 2);
+    }
+
+    #[test]
+    fn a_key_that_is_no_text_is_refused_and_not_repeated() {
+        assert_eq!(
+            serde_json::from_str::<ApiKey>(r#""nx_a""#).unwrap(),
+            ApiKey::new("nx_a")
+        );
+        for wrong in ["73571", "[\"73571\"]", "{\"73571\":1}", "73571.5", "true"] {
+            let error = serde_json::from_str::<ApiKey>(wrong).unwrap_err().to_string();
+            assert!(
+                error.contains("must be a text") && !error.contains("73571"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -55,11 +55,6 @@ impl FaultClass {
             Self::StatementRejected | Self::MissingEndpoint | Self::TooLarge => Blame::Row,
         }
     }
-
-    /// Whether the same statement may succeed later without anybody acting.
-    pub fn is_transient(self) -> bool {
-        self.blame() == Blame::Passing
-    }
 }
 
 /// How an exchange failed below HTTP.

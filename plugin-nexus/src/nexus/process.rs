@@ -36,7 +36,7 @@ const SETTLED: Duration = Duration::from_millis(1_750);
 /// The most by which wall clock and monotonic clock may come apart between two sightings.
 const CLOCK_JUMP: Duration = Duration::from_secs(5);
 
-/// One process of Nexus. See the [module](self).
+/// One process of Nexus, known by its version and by when it started: an interval that every look at it narrows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     version: String,

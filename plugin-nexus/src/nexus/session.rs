@@ -20,7 +20,7 @@ use super::process::Process;
 use super::retry::{RetryPolicy, retrying};
 use crate::graph::Statement;
 
-/// Statements to one process. See the [module](self).
+/// Statements to one process of Nexus and to no other. It ends when another process answers, and stays ended.
 #[derive(Debug)]
 pub struct Session {
     gate: Arc<Gate>,
