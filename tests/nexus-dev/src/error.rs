@@ -46,6 +46,14 @@ pub enum NexusDevError {
         /// The reason in the engine's words.
         reason: String,
     },
+    /// The files that only a server with quirks keeps beside the graph cannot be read or written.
+    #[error("cannot keep the records of the quirks in {}: {reason}", path.display())]
+    Quirks {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
     /// A fault rule makes no sense.
     #[error(transparent)]
     Fault(#[from] crate::faults::FaultError),

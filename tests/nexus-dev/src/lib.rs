@@ -7,13 +7,18 @@
 //! known to answer wrongly, and it can be told to fail: slow, refuse, answer with errors, drop connections before or
 //! after executing ([`FaultRule`]).
 //!
+//! With [`Quirks::V2_5`] it answers the dangerous forms as *wrongly* as Nexus 2.5.0, and loses properties at a start
+//! when a record was shortened before. That is for showing, without a real server, that a client avoids these forms:
+//! what it sends must have the same effect with and without quirks.
+//!
 //! # What it is not
 //!
 //! * **No judge of Cypher semantics.** The engine has mistakes of its own (unknown functions, `1 + 'a'` and integer
 //!   overflow give null instead of an error, a chained comparison `1 <= n < 3` matches nothing). What passes here still
 //!   has to pass against a real server.
-//! * No model of Nexus's speed, of its damage to shrunk records, or of its limits (64 labels). A range predicate beside
-//!   an indexed key, for one, makes this engine scan.
+//! * No model of Nexus's speed. A range predicate beside an indexed key, for one, makes this engine scan.
+//! * Without quirks, no model of its damage to shortened records or of its limits (64 labels, long UNIONs).
+//! * With quirks, no model of every mistake: the module `quirks` lists what is reproduced and what is approximated.
 //! * No service for production: one process, the whole graph in memory.
 //!
 //! # The way of a statement
@@ -24,12 +29,15 @@
 //! pipeline
 //!   1. understand         statement/lexer, shape, index_ddl, guard: pure, nothing has run
 //!   2. carry out          statement/rewrite -> graph: the engine, one write at a time
+//!                         with quirks: quirks decides what is carried out, row by row
 //!   3. answer             answer: columns, rows and errors in Nexus's form
 //! ```
 //!
 //! `pipeline` is the only place that sees all three steps; other behaviours are to be added there.
 //!
 //! # Differences from the real server
+//!
+//! Without quirks; with them, the first five do not hold.
 //!
 //! * A statement that fails changes nothing; Nexus keeps the rows before the failing one.
 //! * A second statement behind `;` is an error; Nexus drops it silently.
@@ -61,12 +69,14 @@ mod error;
 mod faults;
 mod graph;
 mod pipeline;
+mod quirks;
 mod server;
 mod statement;
 
 pub use error::NexusDevError;
 pub use faults::{FaultCounts, FaultEffect, FaultError, FaultHandle, FaultRule};
 pub use graph::Durability;
+pub use quirks::Quirks;
 pub use server::{NexusDev, NexusDevBuilder};
 
 /// What `/health` reports as `version`.

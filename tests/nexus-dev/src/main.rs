@@ -8,8 +8,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use nexus_dev::{Durability, FaultRule, NexusDev, NexusDevBuilder};
+use nexus_dev::{Durability, FaultRule, NexusDev, NexusDevBuilder, Quirks};
 use tracing_subscriber::EnvFilter;
+
+/// What a shell reports for a process that was aborted.
+const CRASHED: i32 = 134;
 
 /// The Nexus HTTP contract on an embedded graph, for tests and demos.
 #[derive(Debug, Parser)]
@@ -27,6 +30,10 @@ struct Args {
     /// Seconds between checkpoints of the log into the graph file.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     checkpoint_seconds: u64,
+    /// Answer the dangerous forms as wrongly as this version of Nexus does; known: 2.5. With --data, a start loses what
+    /// that version loses when a record was shortened. A UNION that ends its process ends this one.
+    #[arg(long, value_name = "VERSION")]
+    quirks: Option<Quirks>,
     /// Take the API key from this environment variable.
     #[arg(long, value_name = "NAME", conflicts_with = "api_key")]
     api_key_env: Option<String>,
@@ -74,6 +81,9 @@ impl Args {
             .allow_fault_route(self.allow_faults)
             .fault_seed(self.fault_seed)
             .fault_rules(rules);
+        if let Some(quirks) = self.quirks {
+            builder = builder.quirks(quirks);
+        }
         if let Some(folder) = self.data {
             builder = builder.data_dir(folder);
         }
@@ -113,7 +123,14 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "nexus-dev listening on {}", server.url())?;
     stdout.flush()?;
-    stop.received().await;
+    tokio::select! {
+        () = stop.received() => {}
+        () = server.died() => {
+            // Like a crash: the connections break, and nothing is brought in order.
+            eprintln!("nexus-dev: a statement ended the process, as on Nexus");
+            std::process::exit(CRASHED);
+        }
+    }
     server.shutdown().await?;
     Ok(())
 }

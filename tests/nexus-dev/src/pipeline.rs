@@ -5,27 +5,39 @@
 //! 3. *answer*: rows in Nexus's form, or the failure in Nexus's words
 //!
 //! [`Pipeline::run`] is the one place every statement passes. Whoever wants other answers than the right ones (the
-//! mistakes of a certain Nexus version, say) intercepts there, between the steps, and nowhere else.
+//! mistakes of a certain Nexus version, say) intercepts there, between the steps, and nowhere else: with quirks, they
+//! decide what is carried out, and use the same steps for it.
 
 use std::time::Instant;
 
+use grafeo_engine::database::QueryResult;
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::answer::Answer;
-use crate::graph::Graph;
+use crate::graph::{Graph, GraphCounts};
+use crate::quirks::{Nexus25, Outcome};
 use crate::statement::error::CypherError;
+use crate::statement::index_ddl::IndexStatement;
 use crate::statement::shape::AnswerShape;
 use crate::statement::{JsonParams, Statement, guard, index_ddl, rewrite};
 
 /// Carries statements through the three steps. Blocking.
 pub(crate) struct Pipeline {
     graph: Graph,
+    quirks: Option<Nexus25>,
+    /// Whether the process that a server with quirks plays is gone.
+    dead: watch::Sender<bool>,
 }
 
 impl Pipeline {
     /// A pipeline over an open graph.
-    pub(crate) fn new(graph: Graph) -> Self {
-        Self { graph }
+    pub(crate) fn new(graph: Graph, quirks: Option<Nexus25>) -> Self {
+        Self {
+            graph,
+            quirks,
+            dead: watch::Sender::new(false),
+        }
     }
 
     /// The graph behind it.
@@ -33,29 +45,83 @@ impl Pipeline {
         &self.graph
     }
 
-    /// Answers one statement. Failures are answers too.
-    pub(crate) fn run(&self, query: &str, params: &JsonParams) -> Answer {
+    /// The version to report.
+    pub(crate) fn version(&self) -> &'static str {
+        match self.quirks {
+            Some(_) => Nexus25::VERSION,
+            None => crate::VERSION,
+        }
+    }
+
+    /// The counters to report.
+    pub(crate) fn counts(&self) -> GraphCounts {
+        match &self.quirks {
+            Some(quirks) => quirks.counts(),
+            None => self.graph.counts(),
+        }
+    }
+
+    /// Tells when a statement has ended the process that is played. Only with quirks it ever does.
+    pub(crate) fn death(&self) -> watch::Receiver<bool> {
+        self.dead.subscribe()
+    }
+
+    /// Answers one statement. Failures are answers too; `None` when the process that is played is gone.
+    pub(crate) fn run(&self, query: &str, params: &JsonParams) -> Option<Answer> {
+        if *self.dead.borrow() {
+            return None;
+        }
         let start = Instant::now();
-        let mut answer = self.answer(query, params).unwrap_or_else(Answer::failure);
+        let result = match &self.quirks {
+            None => self.answer(query, params),
+            Some(quirks) => match quirks.run(&self.graph, query, params) {
+                Outcome::Answered(result) => result,
+                Outcome::Died => {
+                    self.dead.send_replace(true);
+                    return None;
+                }
+            },
+        };
+        let mut answer = result.unwrap_or_else(Answer::failure);
         answer.execution_time_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        answer
+        Some(answer)
     }
 
     fn answer(&self, query: &str, params: &JsonParams) -> Result<Answer, CypherError> {
         let statement = Statement::parse(query)?;
         if let Some(index) = index_ddl::parse(&statement)? {
-            return Ok(match self.graph.declare(index)? {
-                Some(name) => Answer::single("index", json!(name)),
-                None => Answer::table(vec!["index".to_string()], Vec::new()),
-            });
+            return declare(&self.graph, index);
         }
         guard::check(&statement, params)?;
         let shape: AnswerShape = statement.answer_shape();
-        let reads = statement.is_plain_read();
-        let prepared = rewrite::rewrite(&statement, params)?;
-        let result = self.graph.execute(prepared, reads)?;
+        let result = carry_out(&self.graph, &statement, params)?;
         Ok(Answer::shaped(shape, &result))
     }
+}
+
+/// Rewrites a statement for the engine and runs it.
+///
+/// # Errors
+/// Whatever the rewriting or the engine refuses.
+pub(crate) fn carry_out(
+    graph: &Graph,
+    statement: &Statement<'_>,
+    params: &JsonParams,
+) -> Result<QueryResult, CypherError> {
+    let reads = statement.is_plain_read();
+    let prepared = rewrite::rewrite(statement, params)?;
+    graph.execute(prepared, reads)
+}
+
+/// Declares or drops an index.
+///
+/// # Errors
+/// An index that exists already, or does not exist, unless the statement tolerates it.
+pub(crate) fn declare(graph: &Graph, index: IndexStatement) -> Result<Answer, CypherError> {
+    Ok(match graph.declare(index)? {
+        Some(name) => Answer::single("index", json!(name)),
+        None => Answer::table(vec!["index".to_string()], Vec::new()),
+    })
 }
 
 #[cfg(test)]
@@ -65,11 +131,11 @@ mod tests {
     use serde_json::Value as Json;
 
     fn pipeline() -> Pipeline {
-        Pipeline::new(Graph::open(None, Durability::default()).unwrap())
+        Pipeline::new(Graph::open(None, Durability::default()).unwrap(), None)
     }
 
     fn run(pipeline: &Pipeline, query: &str, params: Json) -> Answer {
-        pipeline.run(query, params.as_object().unwrap())
+        pipeline.run(query, params.as_object().unwrap()).unwrap()
     }
 
     /// Columns and rows of a statement that must succeed.

@@ -22,6 +22,8 @@ pub(crate) struct Answer {
     pub(crate) execution_time_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notifications: Vec<Json>,
 }
 
 impl Answer {
@@ -32,6 +34,7 @@ impl Answer {
             rows,
             execution_time_ms: 0,
             error: None,
+            notifications: Vec::new(),
         }
     }
 
@@ -47,6 +50,7 @@ impl Answer {
             rows: Vec::new(),
             execution_time_ms: 0,
             error: Some(error.to_string()),
+            notifications: Vec::new(),
         }
     }
 

@@ -57,7 +57,7 @@ pub(crate) fn from_engine(value: &Value) -> Json {
 }
 
 /// The JSON value of a stored property: maps in it are maps, whatever their keys.
-fn property(value: &Value) -> Json {
+pub(crate) fn property(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Bool(flag) => Json::Bool(*flag),

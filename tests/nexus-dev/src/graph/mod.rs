@@ -9,6 +9,7 @@
 //!
 //! Everything here blocks: call it from a blocking thread.
 
+pub(crate) mod elements;
 pub(crate) mod indexes;
 
 use std::fs;
@@ -168,6 +169,15 @@ impl Graph {
                 Ok(Some(name))
             }
         }
+    }
+
+    /// Whether this label and property have an index.
+    pub(crate) fn has_index(&self, label: &str, property: &str) -> bool {
+        let index = Index {
+            label: label.to_string(),
+            property: property.to_string(),
+        };
+        self.writer.lock().indexes.contains(&index)
     }
 
     /// Current counts.

@@ -25,6 +25,7 @@ use crate::error::NexusDevError;
 use crate::faults::{FaultHandle, FaultRule};
 use crate::graph::{Durability, Graph};
 use crate::pipeline::Pipeline;
+use crate::quirks::{Nexus25, Quirks};
 use auth::ApiKey;
 use line::{Line, LineListener};
 use routes::App;
@@ -43,6 +44,7 @@ pub struct NexusDevBuilder {
     fault_route: bool,
     fault_seed: u64,
     fault_rules: Vec<FaultRule>,
+    quirks: Option<Quirks>,
 }
 
 /// Keeps a key out of debug output.
@@ -65,6 +67,7 @@ impl NexusDevBuilder {
             fault_route: false,
             fault_seed: 0,
             fault_rules: Vec::new(),
+            quirks: None,
         }
     }
 
@@ -124,12 +127,20 @@ impl NexusDevBuilder {
         self
     }
 
+    /// Answers the dangerous forms as wrongly as that version does. With a folder, starting on it loses what that
+    /// version loses at a start.
+    #[must_use]
+    pub fn quirks(mut self, quirks: Quirks) -> Self {
+        self.quirks = Some(quirks);
+        self
+    }
+
     /// Opens the graph and starts to listen. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`NexusDevError::OpenToTheNetwork`], [`NexusDevError::ApiKey`] and [`NexusDevError::Fault`] for settings that
-    /// are refused; [`NexusDevError::Open`], [`NexusDevError::Indexes`] and [`NexusDevError::Bind`] for what the
-    /// system refuses.
+    /// are refused; [`NexusDevError::Open`], [`NexusDevError::Indexes`], [`NexusDevError::Quirks`] and
+    /// [`NexusDevError::Bind`] for what the system refuses.
     pub async fn start(self) -> Result<NexusDev, NexusDevError> {
         if !self.bind.ip().is_loopback() && self.api_key.is_none() {
             return Err(NexusDevError::OpenToTheNetwork { addr: self.bind });
@@ -146,8 +157,16 @@ impl NexusDevBuilder {
 
         let (data, durability) = (self.data, self.durability);
         let persistent = data.is_some();
-        let graph = blocking(move || Graph::open(data.as_deref(), durability)).await?;
-        let pipeline = Arc::new(Pipeline::new(graph));
+        let quirks = self.quirks;
+        let pipeline = blocking(move || {
+            let graph = Graph::open(data.as_deref(), durability)?;
+            let quirks = match quirks {
+                Some(Quirks::V2_5) => Some(Nexus25::open(data.as_deref(), &graph)?),
+                None => None,
+            };
+            Ok(Arc::new(Pipeline::new(graph, quirks)))
+        })
+        .await?;
 
         let (stop, stopped) = watch::channel(());
         if persistent {
@@ -214,6 +233,15 @@ impl NexusDev {
     /// Changes the faults while the server runs.
     pub fn faults(&self) -> &FaultHandle {
         &self.faults
+    }
+
+    /// Waits until a statement has ended the process that a server with quirks plays. From then on no request is
+    /// answered. Without quirks this never happens.
+    pub async fn died(&self) {
+        let mut death = self.pipeline.death();
+        if death.wait_for(|dead| *dead).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Stops accepting, lets running requests finish (10 s at most), checkpoints and closes the graph.

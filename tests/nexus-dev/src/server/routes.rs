@@ -47,8 +47,10 @@ pub(crate) fn router(app: App, api_key: Option<ApiKey>, fault_route: bool) -> Ro
     let open = Router::new()
         .route("/health", get(health))
         .route("/stats", get(stats));
+    let service = app.pipeline.clone();
     guarded
         .merge(open)
+        .layer(middleware::from_fn_with_state(service, refuse_when_dead))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(app)
 }
@@ -58,6 +60,25 @@ async fn require_key(State(key): State<ApiKey>, request: HttpRequest, next: Next
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
+}
+
+/// Cuts the connection when the process that is played is gone, before a request or through it.
+async fn refuse_when_dead(
+    State(pipeline): State<Arc<Pipeline>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    request: HttpRequest,
+    next: Next,
+) -> Response {
+    let death = pipeline.death();
+    let dead = || *death.borrow();
+    let response = match dead() {
+        true => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        false => next.run(request).await,
+    };
+    if dead() {
+        line.cut();
+    }
+    response
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,11 +109,16 @@ async fn cypher(
         let run = tokio::task::spawn_blocking(move || app.pipeline.run(&query, &params));
         run.await.unwrap_or_else(|error| {
             tracing::error!(%error, "the engine failed");
-            Answer::failure("Execution error: Cypher execution error: the engine failed on this statement")
+            Some(Answer::failure(
+                "Execution error: Cypher execution error: the engine failed on this statement",
+            ))
         })
     };
     afflict(decision.effect, &line, async {
-        Json(execute.await).into_response()
+        match execute.await {
+            Some(answer) => Json(answer).into_response(),
+            None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
     })
     .await
 }
@@ -145,7 +171,7 @@ async fn health(State(app): State<App>, ConnectInfo(line): ConnectInfo<Line>) ->
     let real = async {
         Json(json!({
             "status": "Healthy",
-            "version": crate::VERSION,
+            "version": app.pipeline.version(),
             "uptime_seconds": app.started.elapsed().as_secs(),
         }))
         .into_response()
@@ -155,7 +181,7 @@ async fn health(State(app): State<App>, ConnectInfo(line): ConnectInfo<Line>) ->
 
 async fn stats(State(app): State<App>, ConnectInfo(line): ConnectInfo<Line>) -> Response {
     let real = async {
-        let counts = app.pipeline.graph().counts();
+        let counts = app.pipeline.counts();
         Json(json!({
             "catalog": {
                 "label_count": counts.labels,

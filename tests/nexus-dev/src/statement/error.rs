@@ -30,6 +30,9 @@ pub(crate) enum CypherError {
     /// A unique constraint refused the write.
     #[error("Constraint violation: {0}")]
     Constraint(String),
+    /// A failure whose words fit none of the other forms.
+    #[error("{0}")]
+    Verbatim(String),
     /// The statement parsed but could not be carried out.
     #[error("Execution error: Cypher execution error: {0}")]
     Execution(String),

@@ -12,10 +12,10 @@
 //! Nothing here touches the graph, so every step is a pure function of the statement and its parameters.
 
 pub(crate) mod error;
-mod foreach;
+pub(crate) mod foreach;
 pub(crate) mod guard;
 pub(crate) mod index_ddl;
-mod lexer;
+pub(crate) mod lexer;
 mod merge;
 pub(crate) mod rewrite;
 pub(crate) mod shape;
@@ -63,20 +63,25 @@ impl<'a> Statement<'a> {
         Ok(Self { source, tokens })
     }
 
+    /// All tokens, in source order.
+    pub(crate) fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
     /// The source text of a token.
-    fn text(&self, token: &Token) -> &'a str {
+    pub(crate) fn text(&self, token: &Token) -> &'a str {
         &self.source[token.start..token.end]
     }
 
     /// Whether token `at` is this bare word, in any case.
-    fn is_word(&self, at: usize, word: &str) -> bool {
+    pub(crate) fn is_word(&self, at: usize, word: &str) -> bool {
         self.tokens
             .get(at)
             .is_some_and(|t| t.kind == TokenKind::Word && self.text(t).eq_ignore_ascii_case(word))
     }
 
     /// Whether token `at` is this symbol.
-    fn is_symbol(&self, at: usize, symbol: char) -> bool {
+    pub(crate) fn is_symbol(&self, at: usize, symbol: char) -> bool {
         self.tokens
             .get(at)
             .is_some_and(|t| t.kind == TokenKind::Symbol(symbol))
@@ -91,7 +96,7 @@ impl<'a> Statement<'a> {
     }
 
     /// A syntax error at token `at`, or at the end.
-    fn syntax_error(&self, at: usize, message: &str) -> CypherError {
+    pub(crate) fn syntax_error(&self, at: usize, message: &str) -> CypherError {
         let offset = self.tokens.get(at).map_or(self.source.len(), |token| token.start);
         CypherError::syntax(self.source, offset, message)
     }

@@ -1,0 +1,504 @@
+//! What Nexus 2.5 makes of a writing statement (sections 3, 4 and 12 of the dialect page): the statement that is run
+//! for each row, and what happens beside it.
+//!
+//! * settings of a relationship behind its MERGE or MATCH are *deferred*: all relationships of the statement get the
+//!   values of the last row;
+//! * `r += map` in ON CREATE and ON MATCH is dropped; a MERGE of a relationship without a variable is dropped whole;
+//! * properties in the relationship's pattern are set on create only and never compared;
+//! * `_id` in a pattern is dropped, so such a MERGE binds every node of its label;
+//! * labels past the limit are dropped, and a MERGE by one never finds its node.
+//!
+//! Invariant: a statement whose effects could not be followed element by element has no plan.
+
+use std::ops::Range;
+
+use super::catalog::Catalog;
+use super::draft::Draft;
+use super::pattern::{self, Hop, NodePattern, Path};
+use crate::statement::Statement;
+use crate::statement::shape::Clause;
+
+/// A variable that a statement binds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) is_relationship: bool,
+    /// Properties that MERGE creates the element with.
+    pub(crate) pattern: Vec<String>,
+    /// Properties assigned by name in ON CREATE SET and in ON MATCH SET.
+    pub(crate) on_create: Vec<String>,
+    pub(crate) on_match: Vec<String>,
+    /// Whether a plain SET changes it.
+    pub(crate) is_set: bool,
+}
+
+/// One deferred setting of a relationship.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Deferred {
+    pub(crate) variable: String,
+    /// `None` for `r += map`.
+    pub(crate) property: Option<String>,
+    pub(crate) expression: String,
+}
+
+/// How a writing statement is carried out.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// The parameter and the variable of the UNWIND in front.
+    pub(crate) unwound: Option<(String, String)>,
+    /// The statement for one row; it returns the ids of all variables, in order.
+    pub(crate) row: String,
+    /// The same up to the first SET: what a row leaves that fails there.
+    pub(crate) before_set: String,
+    pub(crate) variables: Vec<Variable>,
+    pub(crate) deferred: Vec<Deferred>,
+    /// The relationship that ON CREATE SET or ON MATCH SET needs.
+    pub(crate) required: Option<String>,
+    /// Settings of nodes beside a MERGE of a relationship: with a missing end node they hit every node.
+    pub(crate) stray: Vec<(String, String)>,
+    /// The RETURN and what follows it.
+    pub(crate) answer: Option<String>,
+    /// Nothing is left to write.
+    pub(crate) idle: bool,
+}
+
+/// Plans a statement; `None` when it has to be run as a whole.
+pub(crate) fn plan(statement: &Statement<'_>, catalog: &mut Catalog) -> Option<Plan> {
+    let mut planner = Planner {
+        statement,
+        draft: Draft::new(statement),
+        plan: Plan::default(),
+        catalog,
+        merges_relationship: false,
+        writes: 0,
+    };
+    planner.read_clauses()?;
+    Some(planner.finish())
+}
+
+struct Planner<'s, 'a> {
+    statement: &'s Statement<'a>,
+    draft: Draft<'s, 'a>,
+    plan: Plan,
+    catalog: &'s mut Catalog,
+    merges_relationship: bool,
+    writes: usize,
+}
+
+impl<'a> Planner<'_, 'a> {
+    fn read_clauses(&mut self) -> Option<()> {
+        let clauses = self.statement.clauses();
+        let mut first_set = None;
+        let mut end = self.statement.tokens().len();
+        let mut at = 0;
+        while let Some(clause) = clauses.get(at) {
+            let mut used = 1;
+            match clause.keyword {
+                "UNWIND" if at == 0 => self.unwind(clause)?,
+                "MATCH" => {
+                    for path in pattern::paths(self.statement, &clause.body)? {
+                        self.bind(&path, false)?;
+                    }
+                }
+                "MERGE" => {
+                    let branches = branches(&clauses[at + 1..]);
+                    self.merge(clause, branches)?;
+                    used += 3 * branches.len();
+                }
+                "CREATE" => {
+                    for path in pattern::paths(self.statement, &clause.body)? {
+                        self.bind(&path, true)?;
+                        self.labels(&path);
+                    }
+                    self.writes += 1;
+                }
+                "SET" => {
+                    first_set = first_set.or(Some(clause.body.start - 1));
+                    self.set(clause);
+                }
+                "REMOVE" => self.writes += 1,
+                "RETURN" => {
+                    end = clause.body.start - 1;
+                    self.plan.answer = Some(self.answer(&clauses[at..]));
+                    break;
+                }
+                _ => return None,
+            }
+            at += used;
+        }
+        self.plan.before_set = self.draft.text(0..first_set.unwrap_or(end));
+        self.plan.row = self.draft.text(0..end);
+        Some(())
+    }
+
+    fn finish(mut self) -> Plan {
+        let ids: Vec<String> = self
+            .plan
+            .variables
+            .iter()
+            .enumerate()
+            .map(|(at, variable)| format!("id({}) AS quirk_{at}", variable.name))
+            .collect();
+        let returned = format!(" RETURN {}", ids.join(", "));
+        self.plan.row.push_str(&returned);
+        self.plan.before_set.push_str(&returned);
+        self.plan.idle = (self.writes == 0 && self.plan.deferred.is_empty()) || ids.is_empty();
+        if !self.merges_relationship {
+            self.plan.stray.clear();
+        }
+        self.plan
+    }
+
+    fn word(&self, at: usize) -> &'a str {
+        self.statement.text(&self.statement.tokens()[at])
+    }
+
+    fn unwind(&mut self, clause: &Clause) -> Option<()> {
+        let [list, _, variable] = &self.statement.tokens()[clause.body.clone()] else {
+            return None;
+        };
+        let crate::statement::lexer::TokenKind::Parameter(parameter) = &list.kind else {
+            return None;
+        };
+        let variable = self.statement.text(variable).to_string();
+        self.plan.unwound = Some((parameter.clone(), variable));
+        Some(())
+    }
+
+    /// Takes note of the variables of a path. Elements that are created without one cannot be followed.
+    fn bind(&mut self, path: &Path, creates: bool) -> Option<()> {
+        let nodes = path.nodes.iter().map(|node| (node.variable, false));
+        let hops = path.hops.iter().map(|hop| (hop.variable, true));
+        for (variable, is_relationship) in nodes.chain(hops) {
+            match variable {
+                Some(at) => {
+                    self.variable(self.word(at), is_relationship);
+                }
+                None if creates => return None,
+                None => {}
+            }
+        }
+        path.hops.iter().all(|hop| hop.range.is_none()).then_some(())
+    }
+
+    fn variable(&mut self, name: &str, is_relationship: bool) -> &mut Variable {
+        let variables = &mut self.plan.variables;
+        let at = variables.iter().position(|known| known.name == name);
+        let at = at.unwrap_or_else(|| {
+            variables.push(Variable {
+                name: name.to_string(),
+                is_relationship,
+                pattern: Vec::new(),
+                on_create: Vec::new(),
+                on_match: Vec::new(),
+                is_set: false,
+            });
+            variables.len() - 1
+        });
+        &mut variables[at]
+    }
+
+    fn is_relationship(&self, name: &str) -> bool {
+        let mut variables = self.plan.variables.iter();
+        variables.any(|variable| variable.name == name && variable.is_relationship)
+    }
+
+    /// Uses the labels and types of a path; lost labels go. Says whether any was lost.
+    fn labels(&mut self, path: &Path) -> bool {
+        let mut lost = false;
+        for at in path.nodes.iter().flat_map(|node| &node.labels) {
+            if !self.catalog.use_label(self.word(*at)) {
+                self.draft.drop(*at - 1..*at + 1);
+                lost = true;
+            }
+        }
+        for at in path.hops.iter().flat_map(|hop| &hop.types) {
+            self.catalog.use_type(self.word(*at));
+        }
+        lost
+    }
+
+    fn merge(&mut self, clause: &Clause, branches: &[[Clause; 3]]) -> Option<()> {
+        let paths = pattern::paths(self.statement, &clause.body)?;
+        let [path] = &paths[..] else { return None };
+        let whole = clause.body.start - 1..branches.last().map_or(clause.body.end, |last| last[2].body.end);
+        if path.hops.iter().any(|hop| hop.variable.is_none()) {
+            self.draft.drop(whole);
+            return Some(());
+        }
+        self.writes += 1;
+        self.bind(path, true)?;
+        let lost = self.labels(path);
+        for node in &path.nodes {
+            self.merged_node(node);
+        }
+        let mut inline = Vec::new();
+        for hop in &path.hops {
+            self.merges_relationship = true;
+            inline.extend(self.inline_properties(hop));
+        }
+        let single = path.hops.is_empty();
+        if lost && single {
+            self.draft
+                .replace(clause.body.start - 1..clause.body.start, "CREATE");
+        }
+        for [on, event, set] in branches {
+            let creates = event.keyword == "CREATE";
+            let kept = self.branch(
+                set,
+                creates,
+                if creates {
+                    std::mem::take(&mut inline)
+                } else {
+                    Vec::new()
+                },
+            );
+            let range = on.body.start - 1..set.body.end;
+            match (kept.is_empty(), lost && single, creates) {
+                (true, ..) | (_, true, false) => self.draft.drop(range),
+                (_, true, true) => self.draft.replace(range, format!(" SET {kept}")),
+                (_, false, _) => self.draft.replace(set.body.clone(), kept),
+            }
+        }
+        if !inline.is_empty() {
+            let text = format!(" ON CREATE SET {}", inline.join(", "));
+            self.draft.insert_behind(clause.body.end - 1, &text);
+        }
+        Some(())
+    }
+
+    fn merged_node(&mut self, node: &NodePattern) {
+        let Some(name) = node.variable.map(|at| self.word(at)) else {
+            return;
+        };
+        let external = node.entries.iter().any(|entry| self.word(entry.name) == "_id");
+        if external && let (Some(first), Some(last)) = (node.entries.first(), node.entries.last()) {
+            self.draft.drop(first.name - 1..last.value.end + 1);
+            return;
+        }
+        let pattern = node
+            .entries
+            .iter()
+            .map(|entry| self.word(entry.name).to_string())
+            .collect();
+        if !node.entries.is_empty() {
+            self.variable(name, false).pattern = pattern;
+        }
+    }
+
+    /// The properties in a relationship's pattern, as settings; they leave the pattern.
+    fn inline_properties(&mut self, hop: &Hop) -> Vec<String> {
+        let (Some(variable), Some(first), Some(last)) =
+            (hop.variable, hop.entries.first(), hop.entries.last())
+        else {
+            return Vec::new();
+        };
+        let variable = self.word(variable);
+        let text = |range: Range<usize>| Draft::new(self.statement).text(range);
+        let settings: Vec<String> = hop
+            .entries
+            .iter()
+            .map(|entry| {
+                format!(
+                    "{variable}.{} = {}",
+                    self.word(entry.name),
+                    text(entry.value.clone())
+                )
+            })
+            .collect();
+        let names: Vec<String> = hop
+            .entries
+            .iter()
+            .map(|entry| self.word(entry.name).to_string())
+            .collect();
+        self.draft.drop(first.name - 1..last.value.end + 1);
+        self.variable(variable, true).on_create.extend(names);
+        settings
+    }
+
+    /// What is kept of the settings of one ON CREATE SET or ON MATCH SET.
+    fn branch(&mut self, set: &Clause, creates: bool, mut kept: Vec<String>) -> String {
+        for item in self.statement.projection_items(set) {
+            let target = self.word(item.start);
+            let relationship = self.is_relationship(target);
+            let adds = self.statement.is_symbol(item.start + 1, '+');
+            if relationship {
+                self.plan.required = Some(target.to_string());
+            }
+            if relationship && adds {
+                continue;
+            }
+            if let Some(property) = self.assigned(&item) {
+                let variable = self.variable(target, relationship);
+                match creates {
+                    true => variable.on_create.push(property),
+                    false => variable.on_match.push(property),
+                }
+            } else {
+                self.variable(target, relationship).is_set = true;
+            }
+            kept.push(Draft::new(self.statement).text(item));
+        }
+        kept.join(", ")
+    }
+
+    /// The property of `x.property = ..`.
+    fn assigned(&self, item: &Range<usize>) -> Option<String> {
+        let is = |ahead, symbol| self.statement.is_symbol(item.start + ahead, symbol);
+        (item.len() > 4 && is(1, '.') && is(3, '=')).then(|| self.word(item.start + 2).to_string())
+    }
+
+    /// A plain SET: settings of relationships are deferred, lost labels go.
+    fn set(&mut self, set: &Clause) {
+        let mut kept = Vec::new();
+        for item in self.statement.projection_items(set) {
+            let target = self.word(item.start).to_string();
+            let mut text = Draft::new(self.statement).text(item.clone());
+            let property = self.assigned(&item);
+            if self.is_relationship(&target) {
+                let value = match property {
+                    Some(_) => item.start + 4..item.end,
+                    None => item.start + 3..item.end,
+                };
+                self.plan.deferred.push(Deferred {
+                    variable: target,
+                    property,
+                    expression: Draft::new(self.statement).text(value),
+                });
+                continue;
+            }
+            if self.statement.is_symbol(item.start + 1, ':')
+                && !self.statement.tokens()[item.start + 2..item.end]
+                    .iter()
+                    .any(|token| matches!(token.kind, crate::statement::lexer::TokenKind::Parameter(_)))
+            {
+                let labels: Vec<&str> = (item.start + 2..item.end)
+                    .step_by(2)
+                    .map(|at| self.word(at))
+                    .collect();
+                let labels: Vec<&str> = labels
+                    .into_iter()
+                    .filter(|label| self.catalog.use_label(label))
+                    .collect();
+                if labels.is_empty() {
+                    continue;
+                }
+                text = format!("{target}:{}", labels.join(":"));
+            } else {
+                self.variable(&target, false).is_set = true;
+                self.plan.stray.push((target, text.clone()));
+            }
+            kept.push(text);
+        }
+        match kept.is_empty() {
+            true => self.draft.drop(set.body.start - 1..set.body.end),
+            false => {
+                self.writes += 1;
+                self.draft.replace(set.body.clone(), kept.join(", "));
+            }
+        }
+    }
+
+    /// The RETURN and its ORDER BY and LIMIT, without SKIP.
+    fn answer(&self, clauses: &[Clause]) -> String {
+        let draft = Draft::new(self.statement);
+        let kept = clauses.iter().filter(|clause| clause.keyword != "SKIP");
+        kept.map(|clause| draft.text(clause.body.start - 1..clause.body.end))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+/// The `ON .. SET ..` groups directly behind a MERGE.
+fn branches(behind: &[Clause]) -> &[[Clause; 3]] {
+    let (groups, _) = behind.as_chunks::<3>();
+    let count = groups
+        .iter()
+        .take_while(|[on, event, set]| {
+            on.keyword == "ON" && matches!(event.keyword, "CREATE" | "MATCH") && set.keyword == "SET"
+        })
+        .count();
+    &groups[..count]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(source: &str) -> Plan {
+        plan(&Statement::parse(source).unwrap(), &mut Catalog::default()).unwrap()
+    }
+
+    #[test]
+    fn a_plain_set_of_a_merged_relationship_is_deferred() {
+        let plan = planned(
+            "UNWIND $rows AS row MATCH (a:D {k: row.a}) MATCH (b:D {k: row.b}) MERGE (a)-[r:T]->(b) SET r.x = row.x, a.y = 1",
+        );
+        assert_eq!(
+            plan.row,
+            "UNWIND $rows AS row MATCH (a:D {k: row.a}) MATCH (b:D {k: row.b}) MERGE (a)-[r:T]->(b) SET a.y = 1 \
+             RETURN id(a) AS quirk_0, id(b) AS quirk_1, id(r) AS quirk_2"
+        );
+        assert_eq!(plan.deferred[0].property.as_deref(), Some("x"));
+        assert_eq!(plan.deferred[0].expression, "row.x");
+        assert_eq!(plan.stray, [("a".to_string(), "a.y = 1".to_string())]);
+    }
+
+    #[test]
+    fn maps_on_create_and_relationships_without_a_variable_are_dropped() {
+        let plan = planned(
+            "MATCH (a:D {k: 1}) MERGE (a)-[r:T]->(a) ON CREATE SET r += $p, r.y = 1 ON MATCH SET r += $p",
+        );
+        assert!(
+            plan.row
+                .starts_with("MATCH (a:D {k: 1}) MERGE (a)-[r:T]->(a) ON CREATE SET r.y = 1 RETURN")
+        );
+        assert_eq!(plan.required.as_deref(), Some("r"));
+        assert!(planned("MATCH (a:D {k: 1}) MERGE (a)-[:T]->(a) ON CREATE SET a.x = 1").idle);
+    }
+
+    #[test]
+    fn pattern_properties_of_a_relationship_are_only_set_on_create() {
+        let plan =
+            planned("MATCH (a) MERGE (a)-[r:T {x: row.x}]->(a) ON CREATE SET r.y = 2 ON MATCH SET r.y = 3");
+        assert!(
+            plan.row
+                .contains("MERGE (a)-[r:T ]->(a) ON CREATE SET r.x = row.x, r.y = 2 ON MATCH SET r.y = 3"),
+            "{}",
+            plan.row
+        );
+        let plan = planned("MATCH (a) MERGE (a)-[r:T {x: row.x}]->(a)");
+        assert!(
+            plan.row.contains("->(a) ON CREATE SET r.x = row.x RETURN"),
+            "{}",
+            plan.row
+        );
+    }
+
+    #[test]
+    fn merging_by_a_lost_label_creates() {
+        let mut catalog = Catalog::default();
+        for n in 0..64 {
+            catalog.use_label(&format!("L{n}"));
+        }
+        let source = "UNWIND $rows AS row MERGE (d:Late {k: row.k}) SET d += row.p SET d:L1:Later";
+        let plan = plan(&Statement::parse(source).unwrap(), &mut catalog).unwrap();
+        assert_eq!(
+            plan.row,
+            "UNWIND $rows AS row CREATE (d {k: row.k}) SET d += row.p SET d:L1 RETURN id(d) AS quirk_0"
+        );
+    }
+
+    #[test]
+    fn statements_that_cannot_be_followed_have_no_plan() {
+        for source in [
+            "CREATE (:D)-[:T]->(:D)",
+            "MATCH (d) FOREACH (x IN d | SET x.a = 1)",
+        ] {
+            assert!(
+                plan(&Statement::parse(source).unwrap(), &mut Catalog::default()).is_none(),
+                "{source}"
+            );
+        }
+    }
+}

@@ -1,0 +1,499 @@
+//! Reads as Nexus 2.5 answers them: which parts of a statement it drops, and what it follows.
+//!
+//! A statement without UNION that begins with a literal on an indexed property is a *seek* (sections 1, 4 of the
+//! quirks): every other predicate of that MATCH is dropped, and so are labels and properties behind its hops. Inside a
+//! UNION there is no seek: all predicates hold, but literals are printed without escaping (`literals`).
+//!
+//! Invariant: the text that comes out says, rightly answered, what Nexus answers wrongly.
+
+use super::draft::Draft;
+use super::hops::{self, NOWHERE, SingleHop};
+use super::literals;
+use super::pattern::{self, Direction, Entry, Hop, NodePattern, Path};
+use crate::graph::Graph;
+use crate::statement::error::CypherError;
+use crate::statement::lexer::TokenKind;
+use crate::statement::shape::Clause;
+use crate::statement::{JsonParams, Statement};
+
+/// Rewrites a read.
+///
+/// # Errors
+/// Whatever the engine refuses on the way, and literals that do not survive being printed.
+pub(crate) fn rewrite(
+    graph: &Graph,
+    statement: &Statement<'_>,
+    params: &JsonParams,
+) -> Result<String, CypherError> {
+    let draft = Draft::new(statement);
+    let mut branches = Vec::new();
+    let mut start = 0;
+    for clause in statement
+        .clauses()
+        .iter()
+        .filter(|clause| clause.keyword == "UNION")
+    {
+        branches.push((start..clause.body.start - 1, clause.body.clone()));
+        start = clause.body.end;
+    }
+    let end = statement.tokens().len();
+    let in_union = !branches.is_empty();
+    branches.push((start..end, end..end));
+    let mut text = String::new();
+    for (body, all) in branches {
+        text.push_str(&branch(graph, draft.text(body), params, in_union)?);
+        if body_is_last(&all, end) {
+            break;
+        }
+        text.push_str(if all.is_empty() { " UNION " } else { " UNION ALL " });
+    }
+    Ok(text)
+}
+
+fn body_is_last(all: &std::ops::Range<usize>, end: usize) -> bool {
+    all.start == end
+}
+
+fn branch(
+    graph: &Graph,
+    mut source: String,
+    params: &JsonParams,
+    in_union: bool,
+) -> Result<String, CypherError> {
+    while let Some(simpler) = hops::without_quantifiers(&source)? {
+        source = simpler;
+    }
+    let statement = Statement::parse(&source)?;
+    let branch = Branch {
+        graph,
+        params,
+        statement: &statement,
+        clauses: statement.clauses(),
+        draft: Draft::new(&statement),
+        conditions: Vec::new(),
+        dropped: Vec::new(),
+        in_union,
+    };
+    branch.rewrite()
+}
+
+struct Branch<'s, 'a> {
+    graph: &'s Graph,
+    params: &'s JsonParams,
+    statement: &'s Statement<'a>,
+    clauses: Vec<Clause>,
+    draft: Draft<'s, 'a>,
+    /// Conditions to add to a MATCH, by the number of its clause.
+    conditions: Vec<(usize, String)>,
+    /// Clauses that go.
+    dropped: Vec<usize>,
+    in_union: bool,
+}
+
+impl<'a> Branch<'_, 'a> {
+    fn rewrite(mut self) -> Result<String, CypherError> {
+        for number in 0..self.clauses.len() {
+            if self.clauses[number].keyword == "SKIP" {
+                self.drop_clause(number);
+            }
+        }
+        let mut sought = None;
+        for number in 0..self.clauses.len() {
+            let optional = number > 0 && self.clauses[number - 1].keyword == "OPTIONAL";
+            if self.clauses[number].keyword != "MATCH" || optional {
+                continue;
+            }
+            let body = self.clauses[number].body.clone();
+            let Some(paths) = pattern::paths(self.statement, &body) else {
+                continue;
+            };
+            for (at, path) in paths.iter().enumerate() {
+                let seek = match number == 0 && at == 0 && !self.in_union {
+                    true => self.seek(&path.nodes[0])?,
+                    false => None,
+                };
+                if let Some(entry) = seek {
+                    sought = Some(self.seek_path(path, &entry)?);
+                    if self.clauses.get(1).is_some_and(|next| next.keyword == "WHERE") {
+                        self.drop_clause(1);
+                    }
+                } else if self.continues(path, sought.as_deref()) {
+                    self.draft.replace(body.start - 1..body.start, "OPTIONAL MATCH");
+                    self.lead_nowhere(path);
+                } else {
+                    self.scan_path(number, path)?;
+                }
+            }
+        }
+        self.reprint_conditions()?;
+        self.apply_conditions();
+        Ok(self.draft.into_text())
+    }
+
+    fn word(&self, at: usize) -> &'a str {
+        self.statement.text(&self.statement.tokens()[at])
+    }
+
+    fn drop_clause(&mut self, number: usize) {
+        let body = self.clauses[number].body.clone();
+        self.draft.drop(body.start - 1..body.end);
+        self.dropped.push(number);
+    }
+
+    /// Whether the value of a map entry is a literal.
+    fn is_literal(&self, entry: &Entry) -> bool {
+        let token = &self.statement.tokens()[entry.value.start];
+        let constant = ["true", "false"]
+            .iter()
+            .any(|word| self.statement.is_word(entry.value.start, word));
+        entry.value.len() == 1 && (matches!(token.kind, TokenKind::Text(_) | TokenKind::Number) || constant)
+    }
+
+    /// The literals of a node on properties that are indexed for its first label.
+    fn indexed<'n>(&self, node: &'n NodePattern) -> Vec<&'n Entry> {
+        let Some(label) = node.labels.first().map(|at| self.word(*at)) else {
+            return Vec::new();
+        };
+        let entries = node.entries.iter();
+        entries
+            .filter(|entry| self.is_literal(entry) && self.graph.has_index(label, self.word(entry.name)))
+            .collect()
+    }
+
+    /// The literal that a node is sought by: of several, the last one that finds anything.
+    fn seek(&self, node: &NodePattern) -> Result<Option<Entry>, CypherError> {
+        let candidates = self.indexed(node);
+        let Some(first) = candidates.first() else {
+            return Ok(None);
+        };
+        if candidates.len() > 1 {
+            for entry in candidates.iter().rev() {
+                let probe = format!(
+                    "MATCH {} RETURN id(n) AS i LIMIT 1",
+                    self.seek_node("n", node, entry)
+                );
+                if !hops::id_rows(self.graph, &probe, self.params)?.is_empty() {
+                    return Ok(Some((*entry).clone()));
+                }
+            }
+        }
+        Ok(Some((*first).clone()))
+    }
+
+    fn seek_node(&self, variable: &str, node: &NodePattern, entry: &Entry) -> String {
+        let label = node.labels.first().map(|at| self.word(*at)).unwrap_or_default();
+        format!(
+            "({variable}:{label} {{{}: {}}})",
+            self.word(entry.name),
+            self.word(entry.value.start)
+        )
+    }
+
+    /// A path that begins with a seek. Returns the variable of what is sought.
+    fn seek_path(&mut self, path: &Path, entry: &Entry) -> Result<String, CypherError> {
+        let node = &path.nodes[0];
+        let start = node
+            .variable
+            .map_or("quirk_start", |at| self.word(at))
+            .to_string();
+        let sought = self.seek_node(&start, node, entry);
+        self.draft.replace(node.span.clone(), sought.clone());
+        if path.hops.is_empty() {
+            return Ok(start);
+        }
+        if path.hops.iter().all(|hop| hop.range.is_none()) {
+            self.draft
+                .insert_behind(node.span.end - 1, &format!(" OPTIONAL MATCH ({start})"));
+            self.lead_nowhere(path);
+            return Ok(start);
+        }
+        let names = self.names(path, &start);
+        self.bare_ends(path, &names);
+        self.single_hops(0, path, &names, sought)?;
+        Ok(start)
+    }
+
+    /// Whether a path goes on from what was sought, by plain hops.
+    fn continues(&self, path: &Path, sought: Option<&str>) -> bool {
+        let variable = path.nodes[0].variable.map(|at| self.word(at));
+        sought.is_some()
+            && variable == sought
+            && !path.hops.is_empty()
+            && path.hops.iter().all(|hop| hop.range.is_none())
+    }
+
+    /// Makes the hops of a path find nothing.
+    fn lead_nowhere(&mut self, path: &Path) {
+        for hop in &path.hops {
+            let variable = hop.variable.map(|at| self.word(at)).unwrap_or_default();
+            let text = hops::arrow(hop.direction, &format!("{variable}:{NOWHERE}"));
+            self.draft.replace(hop.span.clone(), text);
+        }
+        let names: Vec<String> = path
+            .nodes
+            .iter()
+            .map(|node| {
+                node.variable
+                    .map(|at| self.word(at))
+                    .unwrap_or_default()
+                    .to_string()
+            })
+            .collect();
+        self.bare_ends(path, &names);
+    }
+
+    /// Takes labels and properties from all nodes but the first.
+    fn bare_ends(&mut self, path: &Path, names: &[String]) {
+        for (node, name) in path.nodes.iter().zip(names).skip(1) {
+            self.draft.replace(node.span.clone(), format!("({name})"));
+        }
+    }
+
+    /// A name for each node of a path.
+    fn names(&self, path: &Path, start: &str) -> Vec<String> {
+        let name = |(at, node): (usize, &NodePattern)| match node.variable {
+            _ if at == 0 => start.to_string(),
+            Some(variable) => self.word(variable).to_string(),
+            None => format!("quirk_n{}", node.span.start),
+        };
+        path.nodes.iter().enumerate().map(name).collect()
+    }
+
+    fn relationship_name(&self, hop: &Hop) -> String {
+        hop.variable.map_or_else(
+            || format!("quirk_r{}", hop.span.start),
+            |at| self.word(at).to_string(),
+        )
+    }
+
+    /// Replaces `*1..1` hops and adds their conditions.
+    fn single_hops(
+        &mut self,
+        clause: usize,
+        path: &Path,
+        names: &[String],
+        start_pattern: String,
+    ) -> Result<(), CypherError> {
+        for (at, hop) in path.hops.iter().enumerate() {
+            if !hop.is_single_range(self.statement) {
+                continue;
+            }
+            let relationship = self.relationship_name(hop);
+            let single = SingleHop {
+                start_pattern: match at {
+                    0 => start_pattern.clone(),
+                    _ => format!("({})", names[at]),
+                },
+                start: &names[at],
+                relationship: &relationship,
+                end: &names[at + 1],
+                type_name: hops::first_type(self.statement, hop),
+                direction: hop.direction,
+            };
+            let condition = single.condition(self.graph, self.params)?;
+            self.draft.replace(hop.span.clone(), single.text());
+            self.conditions.push((clause, condition));
+        }
+        Ok(())
+    }
+
+    /// A path without a seek: predicates hold, hops have their limits.
+    fn scan_path(&mut self, clause: usize, path: &Path) -> Result<(), CypherError> {
+        let start = path.nodes[0].variable.map_or_else(
+            || format!("quirk_n{}", path.nodes[0].span.start),
+            |at| self.word(at).to_string(),
+        );
+        let names = self.names(path, &start);
+        for (at, (node, name)) in path.nodes.iter().zip(&names).enumerate() {
+            // An indexed literal at the far end of a hop is dropped as well.
+            let ignored: Vec<usize> = match at > 0 && !self.in_union {
+                true => self.indexed(node).iter().map(|entry| entry.name).collect(),
+                false => Vec::new(),
+            };
+            self.reprint_node(clause, node, name, &ignored)?;
+        }
+        let original = Draft::new(self.statement).text(path.nodes[0].span.clone());
+        let start_pattern = match path.nodes[0].variable {
+            Some(_) => original,
+            None => original.replacen('(', &format!("({start}"), 1),
+        };
+        self.single_hops(clause, path, &names, start_pattern)?;
+        for hop in &path.hops {
+            if hop.range.is_none() && hop.direction == Direction::Incoming && hop.entries.is_empty() {
+                let relationship = self.relationship_name(hop);
+                let types: Vec<&str> = hop.types.iter().map(|at| self.word(*at)).collect();
+                let types = match types.is_empty() {
+                    true => String::new(),
+                    false => format!(":{}", types.join("|")),
+                };
+                let text = hops::arrow(hop.direction, &format!("{relationship}{types}"));
+                self.draft.replace(hop.span.clone(), text);
+                self.conditions
+                    .push((clause, hops::among_the_first(&relationship)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a node anew when it has to be named, holds ignored entries or unsafe literals.
+    fn reprint_node(
+        &mut self,
+        clause: usize,
+        node: &NodePattern,
+        name: &str,
+        ignored: &[usize],
+    ) -> Result<(), CypherError> {
+        let mut kept = Vec::new();
+        for entry in &node.entries {
+            let property = self.word(entry.name);
+            match &self.statement.tokens()[entry.value.start].kind {
+                _ if ignored.contains(&entry.name) => {}
+                TokenKind::Text(text) if entry.value.len() == 1 && literals::is_unsafe(text) => {
+                    let condition = format!("({name}.{property} = {})", literals::reprinted(text)?);
+                    self.conditions.push((clause, condition));
+                }
+                _ => kept.push(format!(
+                    "{property}: {}",
+                    Draft::new(self.statement).text(entry.value.clone())
+                )),
+            }
+        }
+        let changed = kept.len() < node.entries.len();
+        if node.variable.is_some() && !changed {
+            return Ok(());
+        }
+        let labels: String = node
+            .labels
+            .iter()
+            .map(|at| format!(":{}", self.word(*at)))
+            .collect();
+        let map = match kept.is_empty() {
+            true => String::new(),
+            false => format!(" {{{}}}", kept.join(", ")),
+        };
+        self.draft
+            .replace(node.span.clone(), format!("({name}{labels}{map})"));
+        Ok(())
+    }
+
+    /// Literals in WHERE are printed without escaping.
+    fn reprint_conditions(&mut self) -> Result<(), CypherError> {
+        for number in 0..self.clauses.len() {
+            let clause = &self.clauses[number];
+            if clause.keyword != "WHERE" || self.dropped.contains(&number) {
+                continue;
+            }
+            for at in clause.body.clone() {
+                if let TokenKind::Text(text) = &self.statement.tokens()[at].kind
+                    && literals::is_unsafe(text)
+                {
+                    self.draft.replace(at..at + 1, literals::reprinted(text)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_conditions(&mut self) {
+        for number in 0..self.clauses.len() {
+            let added: Vec<&str> = self
+                .conditions
+                .iter()
+                .filter(|(clause, _)| *clause == number)
+                .map(|(_, condition)| condition.as_str())
+                .collect();
+            if added.is_empty() {
+                continue;
+            }
+            let added = added.join(" AND ");
+            let last = self.clauses[number].body.end - 1;
+            let next = number + 1;
+            let has_where = self
+                .clauses
+                .get(next)
+                .is_some_and(|clause| clause.keyword == "WHERE")
+                && !self.dropped.contains(&next);
+            if has_where {
+                let body = self.clauses[next].body.clone();
+                self.draft.insert_behind(body.start - 1, " (");
+                self.draft.insert_behind(body.end - 1, &format!(") AND {added}"));
+            } else {
+                self.draft.insert_behind(last, &format!(" WHERE {added}"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Durability;
+    use crate::statement::index_ddl;
+    use serde_json::json;
+
+    fn graph() -> Graph {
+        let graph = Graph::open(None, Durability::default()).unwrap();
+        for property in ["key", "tag"] {
+            let source = format!("CREATE INDEX FOR (n:D) ON (n.{property})");
+            let index = index_ddl::parse(&Statement::parse(&source).unwrap())
+                .unwrap()
+                .unwrap();
+            graph.declare(index).unwrap();
+        }
+        graph
+    }
+
+    fn text(source: &str) -> String {
+        let params = json!({"k": "x"}).as_object().unwrap().clone();
+        rewrite(&graph(), &Statement::parse(source).unwrap(), &params).unwrap()
+    }
+
+    #[test]
+    fn a_seek_drops_every_other_predicate_and_skip_goes_everywhere() {
+        assert_eq!(
+            text("MATCH (d:D:E {n: 1, key:'a'}) WHERE d.x = $k RETURN d ORDER BY d.x SKIP 1 LIMIT 2"),
+            "MATCH (d:D {key: 'a'}) RETURN d ORDER BY d.x LIMIT 2"
+        );
+        assert_eq!(
+            text("MATCH (d:E {key:'a'}) WHERE d.x = 1 RETURN d SKIP 3"),
+            "MATCH (d:E {key:'a'}) WHERE d.x = 1 RETURN d"
+        );
+        let parametrised = "MATCH (d:D {key:$k}) WHERE d.x = 1 RETURN d";
+        assert_eq!(text(parametrised), parametrised);
+    }
+
+    #[test]
+    fn inside_a_union_predicates_hold_and_literals_are_printed_raw() {
+        assert_eq!(
+            text(
+                "MATCH (d:D {key:'a', n: 1}) RETURN d.n AS n UNION ALL MATCH (e:D {key:'q\\'x'}) RETURN e.n AS n"
+            ),
+            "MATCH (d:D {key:'a', n: 1}) RETURN d.n AS n \
+             UNION ALL MATCH (e:D) WHERE (e.key = 'q') RETURN e.n AS n"
+        );
+    }
+
+    #[test]
+    fn a_plain_hop_behind_a_seek_leads_nowhere() {
+        assert_eq!(
+            text("MATCH (a:D {key:'a'})-[r:T]->(b:D {key:'b'}) WHERE r.x = 1 RETURN b.key"),
+            "MATCH (a:D {key: 'a'}) OPTIONAL MATCH (a)-[r:QuirkNowhere]->(b) RETURN b.key"
+        );
+        assert_eq!(
+            text("MATCH (a:D {key:'a'}) WITH a MATCH (a)-[r:T]->(b:D) RETURN b.key"),
+            "MATCH (a:D {key: 'a'}) WITH a OPTIONAL MATCH (a)-[r:QuirkNowhere]->(b) RETURN b.key"
+        );
+    }
+
+    #[test]
+    fn a_single_hop_behind_a_seek_takes_the_first_type_and_any_end() {
+        assert_eq!(
+            text("MATCH (a:D {key:'a'})-[r:T|U*1..1]->(b:D {key:'b'}) WHERE r.x = 1 RETURN b.key"),
+            "MATCH (a:D {key: 'a'})-[r:T]->(b) WHERE id(a) <> id(b) RETURN b.key"
+        );
+        assert_eq!(
+            text("MATCH (a:D {key:$k})<-[:T]-(b:D) WHERE b.x = 1 RETURN b.key"),
+            "MATCH (a:D {key:$k})<-[quirk_r8:T]-(b:D) WHERE (b.x = 1) AND id(quirk_r8) <= 500 RETURN b.key"
+        );
+    }
+}
