@@ -218,7 +218,7 @@ async fn a_look_from_outside_ends_the_session_or_makes_it_more_certain() {
 #[tokio::test]
 async fn no_session_is_opened_with_a_process_that_started_just_now() {
     let server = keeping().await;
-    for (uptime, opened) in [(0, false), (1, false), (2, true)] {
+    for (uptime, opened) in [(0, false), (1, false), (4, true)] {
         server.restart(uptime);
         let client = server.client();
         let session = client.session(client.look().await.unwrap());
