@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Gauge, Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::journal::{Batch, Stage, Work};
-use crate::sync::{Context, Done, LinkState};
+use crate::sync::{AuditReport, Context, Done, LinkState};
 
 /// Collections with a label of their own.
 const MAX_COLLECTIONS: usize = 100;
@@ -49,6 +49,12 @@ pub struct Metrics {
     queue_depth: IntGaugeVec,
     queue_oldest: Gauge,
     up: IntGauge,
+    degraded: IntGauge,
+    capability: IntGaugeVec,
+    verified: IntCounterVec,
+    checks: IntCounterVec,
+    lost: IntGauge,
+    swept: IntCounter,
     totals: Mutex<BTreeMap<String, Totals>>,
     labels: Mutex<BTreeSet<String>>,
     reconciled: Mutex<Option<Timestamp>>,
@@ -118,7 +124,40 @@ impl Metrics {
                 "queue_oldest_seconds",
                 "How long the document at the head of the queue has been waiting",
             ))?,
-            up: IntGauge::with_opts(opts("up", "1 while Nexus is in reach"))?,
+            up: IntGauge::with_opts(opts("up", "1 while Nexus is in reach and may be written to"))?,
+            degraded: IntGauge::with_opts(opts(
+                "degraded",
+                "1 while Nexus answers and is not written to: no right form, damage, or answers that are not so",
+            ))?,
+            capability: IntGaugeVec::new(
+                opts(
+                    "capability",
+                    "1 for the form of each operation that is in use on this Nexus, none where there is no right one",
+                ),
+                &["operation", "form"],
+            )?,
+            verified: IntCounterVec::new(
+                opts(
+                    "verified_total",
+                    "Documents that were read back after a write, by whether they read as written",
+                ),
+                &["stage", "result"],
+            )?,
+            checks: IntCounterVec::new(
+                opts(
+                    "checks_total",
+                    "Checks of what Nexus holds, after it was another process",
+                ),
+                &["result"],
+            )?,
+            lost: IntGauge::with_opts(opts(
+                "missing_documents",
+                "Documents that the last check did not find in Nexus",
+            ))?,
+            swept: IntCounter::with_opts(opts(
+                "relationships_swept_total",
+                "Retracted relationships that were deleted, since this Nexus can",
+            ))?,
             totals: Mutex::default(),
             labels: Mutex::default(),
             reconciled: Mutex::default(),
@@ -134,6 +173,12 @@ impl Metrics {
         registry.register(Box::new(metrics.queue_depth.clone()))?;
         registry.register(Box::new(metrics.queue_oldest.clone()))?;
         registry.register(Box::new(metrics.up.clone()))?;
+        registry.register(Box::new(metrics.degraded.clone()))?;
+        registry.register(Box::new(metrics.capability.clone()))?;
+        registry.register(Box::new(metrics.verified.clone()))?;
+        registry.register(Box::new(metrics.checks.clone()))?;
+        registry.register(Box::new(metrics.lost.clone()))?;
+        registry.register(Box::new(metrics.swept.clone()))?;
         Ok(metrics)
     }
 
@@ -200,6 +245,31 @@ impl Metrics {
         totals.last_error = Some(error.to_owned());
     }
 
+    /// Counts documents that were read back.
+    pub fn verified(&self, stage: Stage, read: usize, differing: usize) {
+        let stage = stage_label(stage);
+        let same = read.saturating_sub(differing) as u64;
+        for (result, count) in [("same", same), ("different", differing as u64)] {
+            self.verified.with_label_values(&[stage, result]).inc_by(count);
+        }
+    }
+
+    /// Counts a check of what Nexus holds.
+    pub fn audited(&self, report: &AuditReport) {
+        let result = if report.damage.is_some() {
+            "damaged"
+        } else {
+            "sound"
+        };
+        self.checks.with_label_values(&[result]).inc();
+        self.lost.set(gauge(report.missing));
+    }
+
+    /// Counts retracted edges that were deleted.
+    pub fn swept(&self, edges: usize) {
+        self.swept.inc_by(edges as u64);
+    }
+
     /// A comparison with the store ended.
     pub fn reconciled(&self) {
         *self.reconciled.lock() = Some(Timestamp::now());
@@ -228,8 +298,18 @@ impl Metrics {
             .with_label_values(&["edges"])
             .set(gauge(depth.edges));
         self.queue_oldest.set(depth.oldest.as_secs_f64());
-        self.up
-            .set(i64::from(matches!(context.link.state(), LinkState::Ready { .. })));
+        let state = context.link.state();
+        self.up.set(i64::from(matches!(state, LinkState::Ready(_))));
+        self.degraded
+            .set(i64::from(matches!(state, LinkState::Degraded { .. })));
+        if let Some(capabilities) = context.link.capabilities() {
+            self.capability.reset();
+            for row in &capabilities.operations {
+                self.capability
+                    .with_label_values(&[row.operation.name(), row.form.unwrap_or("none")])
+                    .set(1);
+            }
+        }
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use vectorizer_plugin_api::model::CollectionEvent;
 use vectorizer_plugin_api::{
     Access, ChangeBatch, Fault, FaultCode, Health, Host, Plugin, Request, Responder, Response, Route, Setup,
@@ -10,10 +11,11 @@ use vectorizer_plugin_api::{
 
 use crate::config::Config;
 use crate::logging;
-use crate::status::Status;
+use crate::status::{CapabilityReport, Status};
 use crate::sync::{Engine, LinkState};
 
 const STATUS: &str = "/api/v1/sync/nexus/status";
+const CAPABILITIES: &str = "/api/v1/sync/nexus/capabilities";
 
 /// Keeps Nexus true to the host's collections.
 #[derive(Debug)]
@@ -26,7 +28,9 @@ impl Plugin for NexusPlugin {
         logging::forward_to(host);
         let config = Config::from_json(setup.config)
             .map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?;
-        host.register_route(&Route::new("GET", STATUS, Access::User))?;
+        for path in [STATUS, CAPABILITIES] {
+            host.register_route(&Route::new("GET", path, Access::User))?;
+        }
         Ok(Self {
             engine: Engine::open(config, host, setup.data_dir)?,
         })
@@ -47,10 +51,8 @@ impl Plugin for NexusPlugin {
 
     fn http(&self, request: Request, responder: Responder) {
         responder.respond(match (request.method.as_str(), request.path.as_str()) {
-            ("GET", STATUS) => match serde_json::to_value(Status::of(&self.engine)) {
-                Ok(status) => Response::json(200, &status),
-                Err(error) => Response::json_error(500, "internal_error", &error.to_string()),
-            },
+            ("GET", STATUS) => answer(&Status::of(&self.engine)),
+            ("GET", CAPABILITIES) => answer(&CapabilityReport::of(self.engine.context())),
             _ => Response::json_error(404, "not_found", "no such route"),
         });
     }
@@ -72,7 +74,8 @@ impl Plugin for NexusPlugin {
             };
         }
         match context.link.state() {
-            LinkState::Ready { .. } => Health::healthy(),
+            LinkState::Ready(_) => Health::healthy(),
+            LinkState::Degraded { reason } => Health::degraded(format!("Nexus is not written to: {reason}")),
             LinkState::Connecting => Health::degraded("Nexus was not reached yet"),
             LinkState::Down { reason } => Health::degraded(format!("Nexus is out of reach: {reason}")),
         }
@@ -84,6 +87,13 @@ impl Plugin for NexusPlugin {
 
     fn drain(&self, deadline: Duration) -> Result<u64, Fault> {
         self.engine.drain(deadline)
+    }
+}
+
+fn answer(body: &impl Serialize) -> Response {
+    match serde_json::to_value(body) {
+        Ok(body) => Response::json(200, &body),
+        Err(error) => Response::json_error(500, "internal_error", &error.to_string()),
     }
 }
 

@@ -1,9 +1,12 @@
 //! `GET /api/v1/sync/nexus/status`: how the sync does, for people and scripts.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::sync::{Engine, LinkState};
+use crate::graph::Capabilities;
+use crate::sync::{AuditReport, Context, Engine, LinkState};
 
 /// The answer.
 #[derive(Debug, Clone, Serialize)]
@@ -45,12 +48,50 @@ pub struct Status {
 pub struct Nexus {
     /// Its address.
     pub url: String,
-    /// `connecting`, `ready` or `down`.
+    /// `connecting`, `ready`, `degraded` (it answers, and nothing is written) or `down`.
     pub state: &'static str,
     /// Its version, where it is in reach.
     pub version: Option<String>,
-    /// Why it is not in reach.
+    /// Why nothing is written.
     pub reason: Option<String>,
+    /// What the last check after a restart of Nexus found.
+    pub last_check: Option<Arc<AuditReport>>,
+}
+
+impl Nexus {
+    /// The way to Nexus now.
+    pub fn of(context: &Context) -> Self {
+        let state = context.link.state();
+        Self {
+            url: context.config.nexus_url.to_string(),
+            version: match &state {
+                LinkState::Ready(connection) => Some(connection.capabilities.version.clone()),
+                _ => None,
+            },
+            state: state.name(),
+            reason: state.reason().map(str::to_owned),
+            last_check: context.link.audit(),
+        }
+    }
+}
+
+/// `GET /api/v1/sync/nexus/capabilities`: what this Nexus can do.
+#[derive(Debug, Clone, Serialize)]
+pub struct CapabilityReport {
+    /// The way to Nexus.
+    pub nexus: Nexus,
+    /// What the last probe found; null before the first.
+    pub capabilities: Option<Arc<Capabilities>>,
+}
+
+impl CapabilityReport {
+    /// The report now.
+    pub fn of(context: &Context) -> Self {
+        Self {
+            nexus: Nexus::of(context),
+            capabilities: context.link.capabilities(),
+        }
+    }
 }
 
 /// One collection.
@@ -82,19 +123,9 @@ impl Status {
         for name in waiting.keys() {
             totals.entry(name.clone()).or_default();
         }
-        let (state, version, reason) = match context.link.state() {
-            LinkState::Connecting => ("connecting", None, None),
-            LinkState::Ready { version } => ("ready", Some(version), None),
-            LinkState::Down { reason } => ("down", None, Some(reason)),
-        };
         Self {
             enabled: context.config.enabled,
-            nexus: Nexus {
-                url: context.config.nexus_url.to_string(),
-                state,
-                version,
-                reason,
-            },
+            nexus: Nexus::of(context),
             total_synced: totals.values().map(|totals| totals.synced).sum(),
             total_deleted: totals.values().map(|totals| totals.deleted).sum(),
             total_errors: totals.values().map(|totals| totals.errors).sum(),

@@ -82,6 +82,12 @@ impl Nexus {
                 let program = std::env::var_os("NEXUS_SERVER_BIN")
                     .ok_or_else(|| TestError::Process("NEXUS_SERVER_BIN is not set".into()))?;
                 let mut command = Command::new(program);
+                // With these in its environment Nexus takes itself for its own test, and forgets its labels at a restart.
+                for (name, _) in
+                    std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO"))
+                {
+                    command.env_remove(name);
+                }
                 command
                     .current_dir(folder)
                     .env("NEXUS_ADDR", &address)

@@ -42,6 +42,9 @@ pub struct Config {
     /// How work is done.
     #[serde(default)]
     pub sync: Sync,
+    /// How much of what was written is read back.
+    #[serde(default)]
+    pub verify: Verify,
     /// Which documents are similar.
     #[serde(default)]
     pub similarity: Similarity,
@@ -116,6 +119,25 @@ impl Default for Sync {
             max_retry_delay_ms: 10_000,
             max_queue_size: 1_000_000,
             flush_interval_ms: 20,
+        }
+    }
+}
+
+/// `verify:`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Verify {
+    /// Share of each batch that is read back, from 0 to 1; at least one document, unless 0. Default 0.01.
+    pub sample: f64,
+    /// Batches of nodes and of edges that are read back whole after each connect. Default 5.
+    pub first_batches: u32,
+}
+
+impl Default for Verify {
+    fn default() -> Self {
+        Self {
+            sample: 0.01,
+            first_batches: 5,
         }
     }
 }
@@ -227,6 +249,19 @@ impl Config {
             100_000_000,
         );
         faults.range("sync.flush_interval_ms", sync.flush_interval_ms, 1, 10_000);
+        let sample = self.verify.sample;
+        if !(0.0..=1.0).contains(&sample) {
+            faults.add(
+                "verify.sample",
+                &format!("{sample} is out of range; allowed are 0 to 1"),
+            );
+        }
+        faults.range(
+            "verify.first_batches",
+            self.verify.first_batches.into(),
+            0,
+            1_000_000,
+        );
         self.similarity.check("similarity", &mut faults);
         for (index, collection) in self.collections.iter().enumerate() {
             let key = format!("collections[{index}]");
@@ -379,6 +414,7 @@ mod tests {
             "nexus_url": "ftp://user:pw@h/?q",
             "similarity": {"top_k": 0, "threshold": {"cosine": 1.5}},
             "sync": {"batch_size": 0},
+            "verify": {"sample": 1.5},
             "properties": ["rev"],
             "collections": [{"name": "a"}, {"name": "a", "similarity": {"threshold": -2.0}}],
         }));
@@ -388,6 +424,7 @@ mod tests {
             "similarity.top_k",
             "similarity.threshold.cosine",
             "sync.batch_size",
+            "verify.sample",
             "properties: 'rev'",
             "collections[1].name",
             "collections[1].similarity.threshold",

@@ -1,4 +1,4 @@
-//! Deleting documents: mark, check the set, delete by mark, verify.
+//! Deleting nodes: mark, check the set, delete by mark, verify.
 //!
 //! Invariants: nothing is deleted that was not asked for, because the marked set is read before it
 //! is deleted and the mark is new for every run; a deletion counts only when an independent read
@@ -8,24 +8,26 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::key::{DocumentKey, RunId};
-use super::{Graph, GraphError, catalogue};
+use super::catalogue::limits::MAX_BRANCHES;
+use super::catalogue::nodes::{delete_tagged, list_tagged, tag_nodes};
+use super::key::{NodeKey, RunId};
+use super::{Graph, GraphError};
 
-/// Documents of one run. Every deleted node scans all relationships of the server, so a run is kept
+/// Nodes of one run. Every deleted node scans all relationships of the server, so a run is kept
 /// short enough for the request timeout.
-const RUN_SIZE: usize = catalogue::MAX_BRANCHES;
+const RUN_SIZE: usize = MAX_BRANCHES;
 
 impl Graph {
-    /// Deletes documents with all their edges. Absent ones are fine. Answers how many were there.
+    /// Deletes nodes with all their edges. Absent ones are fine. Answers how many were there.
     ///
-    /// After an error the documents may be there, gone, or there with a mark. A mark makes the
-    /// record longer: read it back before writing such a document again.
+    /// After an error the nodes may be there, gone, or there with a mark. A mark makes the
+    /// record longer: read it back before writing such a node again.
     ///
     /// # Errors
     ///
     /// [`GraphError::WrongSetTagged`] and [`GraphError::NotDeleted`] when the server does not do
     /// what it says; otherwise [`GraphError::Nexus`].
-    pub async fn delete_documents(&self, keys: &[DocumentKey]) -> Result<usize, GraphError> {
+    pub async fn delete_nodes<K: NodeKey>(&self, keys: &[K]) -> Result<usize, GraphError> {
         let mut deleted = 0;
         for chunk in keys.chunks(RUN_SIZE) {
             deleted += self.delete_run(chunk).await?;
@@ -33,14 +35,16 @@ impl Graph {
         Ok(deleted)
     }
 
-    async fn delete_run(&self, keys: &[DocumentKey]) -> Result<usize, GraphError> {
+    async fn delete_run<K: NodeKey>(&self, keys: &[K]) -> Result<usize, GraphError> {
         let run = RunId::fresh()?;
-        self.write(&catalogue::tag_documents(keys, &run)?).await?;
+        if let Some(refused) = self.write(tag_nodes(keys, &run)?).await?.into_iter().next() {
+            return Err(refused.error);
+        }
 
-        let list = catalogue::list_tagged(&run);
+        let list = list_tagged(K::LABEL, &run);
         let marked = self.read(&list, &["k"]).await?;
         if !marked.is_empty() {
-            let wanted: HashSet<&str> = keys.iter().map(DocumentKey::as_str).collect();
+            let wanted: HashSet<&str> = keys.iter().map(NodeKey::as_str).collect();
             let is_wanted = |row: &&Vec<Value>| {
                 row.first()
                     .and_then(Value::as_str)
@@ -50,11 +54,11 @@ impl Graph {
             if strangers > 0 {
                 return Err(GraphError::WrongSetTagged { strangers });
             }
-            self.run(&catalogue::delete_tagged(&run)).await?;
+            self.session.run(&delete_tagged(K::LABEL, &run)).await?;
         }
 
         // By key and not by mark: it also finds what was never marked.
-        let left = self.existing_documents(keys).await?.len();
+        let left = self.look_up(keys).await?.len();
         if left > 0 {
             return Err(GraphError::NotDeleted { left });
         }

@@ -1,34 +1,202 @@
-//! Writing, reading and counting SIMILAR_TO edges.
+//! Writing, retracting, reading and counting edges.
 //!
-//! An edge belongs to its source, there is one for each pair, and it is never deleted: retracting
-//! it means writing it with `active` false.
+//! An edge belongs to its source, and there is one of a type for each pair. Retracting it deletes it where the server can;
+//! elsewhere it is written with `active` 0, and whoever reads edges keeps the active ones.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::key::DocumentKey;
-use super::record::{EdgeRecord, RecordError};
+use super::capabilities::RetractForm;
+use super::key::{DocumentKey, DomainKey, EntityKey, NodeKey, SourceKey};
+use super::literal::SafeLiteral;
+use super::nodes::literals;
+use super::record::{EdgeRecord, JsonMap, RecordError};
+use super::schema::{EdgeType, NodeLabel};
+use super::write::Refused;
 use super::{Graph, GraphError, bad_answer, catalogue};
 
-/// One edge to be written.
+/// One edge to be written or retracted. Its ends must exist.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SimilarEdge {
-    /// The document that owns the edge. It must exist.
-    pub source: DocumentKey,
-    /// Its neighbour. It must exist.
-    pub target: DocumentKey,
-    /// Similarity, on the scale of the metric.
-    pub score: f64,
-    /// How the score was found, e.g. `cosine`.
-    pub method: String,
-    /// When, as RFC 3339 in UTC.
-    pub updated_at: String,
-    /// Whether the edge holds; false retracts it.
-    pub active: bool,
+pub struct Edge {
+    kind: EdgeType,
+    source: SafeLiteral,
+    target: SafeLiteral,
+    active: bool,
+    record: EdgeRecord,
 }
 
-/// One edge as the server holds it.
+impl Edge {
+    /// A SIMILAR_TO edge: `score` on the scale of the metric, `method` that found it, `updated_at` as RFC 3339 in UTC.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError`] for a score that is no number, or values that do not fit.
+    pub fn similar(
+        source: &DocumentKey,
+        target: &DocumentKey,
+        score: f64,
+        method: &str,
+        updated_at: &str,
+        active: bool,
+    ) -> Result<Self, RecordError> {
+        let record = EdgeRecord::similar(score, method, updated_at, active)?;
+        Ok(Self::with_record(
+            EdgeType::SimilarTo,
+            source,
+            target,
+            active,
+            record,
+        ))
+    }
+
+    /// A MENTIONS edge: `confidence` from 0 to 1, `count` of the mentions.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError`] for values that do not fit.
+    pub fn mentions(
+        source: &DocumentKey,
+        target: &EntityKey,
+        confidence: f64,
+        count: u64,
+        active: bool,
+    ) -> Result<Self, RecordError> {
+        let values = [
+            ("confidence", Value::from(confidence)),
+            ("count", Value::from(count)),
+        ];
+        Self::build(EdgeType::Mentions, source, target, values, active)
+    }
+
+    /// A BELONGS_TO edge: `confidence` from 0 to 1.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError`] for values that do not fit.
+    pub fn belongs_to(
+        source: &DocumentKey,
+        target: &DomainKey,
+        confidence: f64,
+        active: bool,
+    ) -> Result<Self, RecordError> {
+        let values = [("confidence", Value::from(confidence))];
+        Self::build(EdgeType::BelongsTo, source, target, values, active)
+    }
+
+    /// A SUBDOMAIN_OF edge.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError`]; not in practice.
+    pub fn subdomain_of(source: &DomainKey, target: &DomainKey, active: bool) -> Result<Self, RecordError> {
+        Self::build(EdgeType::SubdomainOf, source, target, [], active)
+    }
+
+    /// A PART_OF edge: `chunk_index` counts from 0 in reading order.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError`]; not in practice.
+    pub fn part_of(
+        source: &DocumentKey,
+        target: &SourceKey,
+        chunk_index: u64,
+        active: bool,
+    ) -> Result<Self, RecordError> {
+        let values = [("chunk_index", Value::from(chunk_index))];
+        Self::build(EdgeType::PartOf, source, target, values, active)
+    }
+
+    /// A NEXT edge, from a chunk to the following one.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError`]; not in practice.
+    pub fn next(source: &DocumentKey, target: &DocumentKey, active: bool) -> Result<Self, RecordError> {
+        Self::build(EdgeType::Next, source, target, [], active)
+    }
+
+    /// The same relation as an edge of the reverse type, for the types that have one.
+    #[must_use]
+    pub fn reversed(&self) -> Option<Self> {
+        Some(Self {
+            kind: self.kind.reverse()?,
+            source: self.target.clone(),
+            target: self.source.clone(),
+            ..self.clone()
+        })
+    }
+
+    /// The type.
+    pub fn kind(&self) -> EdgeType {
+        self.kind
+    }
+
+    fn build<const N: usize>(
+        kind: EdgeType,
+        source: &impl NodeKey,
+        target: &impl NodeKey,
+        values: [(&str, Value); N],
+        active: bool,
+    ) -> Result<Self, RecordError> {
+        let values: JsonMap = values
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let record = EdgeRecord::build(kind, &values, active)?;
+        Ok(Self::with_record(kind, source, target, active, record))
+    }
+
+    pub(super) fn with_record(
+        kind: EdgeType,
+        source: &impl NodeKey,
+        target: &impl NodeKey,
+        active: bool,
+        record: EdgeRecord,
+    ) -> Self {
+        Self {
+            kind,
+            source: source.literal().clone(),
+            target: target.literal().clone(),
+            active,
+            record,
+        }
+    }
+
+    fn ends(&self) -> [(NodeLabel, &SafeLiteral); 2] {
+        [
+            (self.kind.source(), &self.source),
+            (self.kind.target(), &self.target),
+        ]
+    }
+}
+
+/// An outgoing edge as the server holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neighbour {
+    /// Key of the node that owns the edge.
+    pub source: String,
+    /// The type.
+    pub kind: EdgeType,
+    /// Key of the node it leads to.
+    pub target: String,
+    /// The type's first property; null where the stored record has none.
+    pub weight: Value,
+    /// Whether the edge holds; `None` when the stored record does not say, so that it is none of ours, or was lost.
+    pub active: Option<bool>,
+}
+
+/// A path of two edges as the server holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TwoHops {
+    /// The edge from the node that was asked for.
+    pub first: Neighbour,
+    /// The edge from its neighbour.
+    pub second: Neighbour,
+}
+
+/// A SIMILAR_TO edge as the server holds it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutgoingSimilar {
     /// The document that owns the edge.
@@ -37,102 +205,265 @@ pub struct OutgoingSimilar {
     pub target: DocumentKey,
     /// Similarity; `None` when the stored record has none, so the edge has to be written again.
     pub score: Option<f64>,
-    /// Whether the edge holds. An edge without the property holds not.
-    pub active: bool,
+    /// Whether the edge holds; `None` when its record is lost.
+    pub active: Option<bool>,
 }
 
 impl Graph {
-    /// Creates or updates edges, sorted by source. Of two edges for one pair the last wins.
+    /// Writes the active ones of these edges and retracts the others, sorted by type and source, retractions first. Of two
+    /// edges of a type for one pair the last wins. Answers those that the server refuses.
     ///
-    /// The endpoints are looked up first, because servers differ in what they do about a missing
-    /// one: Nexus fails in the middle of the batch, others leave the edge out without a word.
+    /// The ends are looked up first, because servers differ in what they do about a missing one: Nexus fails in the middle
+    /// of the batch, others leave the edge out without a word.
     ///
     /// # Errors
     ///
-    /// [`GraphError::SelfEdge`], [`GraphError::Record`] and [`GraphError::MissingEndpoints`] before
-    /// anything is written; otherwise [`GraphError::Nexus`], of class `MissingEndpoint` when a
-    /// document went in between. A part of the edges may have been written then.
-    pub async fn upsert_similar(&self, edges: &[SimilarEdge]) -> Result<(), GraphError> {
-        if let Some(edge) = edges.iter().find(|edge| edge.source == edge.target) {
+    /// [`GraphError::SelfEdge`] and [`GraphError::MissingEnds`] before anything is written; otherwise
+    /// [`GraphError::Nexus`]. A part of the edges may have been written then.
+    pub async fn write_edges(&self, edges: &[Edge]) -> Result<Vec<Refused>, GraphError> {
+        if let Some(edge) = edges.iter().find(|edge| edge.ends()[0] == edge.ends()[1]) {
             return Err(GraphError::SelfEdge {
                 key: edge.source.clone(),
             });
         }
-        let mut sorted: Vec<&SimilarEdge> = edges.iter().collect();
-        sorted.sort_by(|one, other| one.source.cmp(&other.source));
-        let rows = sorted
+        let mut order: Vec<usize> = (0..edges.len()).collect();
+        order.sort_by_key(|at| (edges[*at].kind, &edges[*at].source));
+        let (upserts, deletions): (Vec<usize>, Vec<usize>) = order
             .into_iter()
-            .map(|edge| {
-                let record = EdgeRecord::similar(edge.score, &edge.method, &edge.updated_at, edge.active)?;
-                Ok((&edge.source, &edge.target, record))
-            })
-            .collect::<Result<Vec<_>, RecordError>>()?;
-        let statements = catalogue::upsert_similar(rows)?;
-        self.require_endpoints(edges).await?;
-        self.write(&statements).await
-    }
+            .partition(|at| edges[*at].active || self.forms.retract == RetractForm::Soft);
+        self.require_ends(upserts.iter().map(|at| &edges[*at])).await?;
 
-    async fn require_endpoints(&self, edges: &[SimilarEdge]) -> Result<(), GraphError> {
-        let endpoints: BTreeSet<&DocumentKey> = edges
-            .iter()
-            .flat_map(|edge| [&edge.source, &edge.target])
-            .collect();
-        let mut missing: Vec<DocumentKey> = endpoints.into_iter().cloned().collect();
-        let existing = self.existing_documents(&missing).await?;
-        missing.retain(|key| !existing.contains(key));
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(GraphError::MissingEndpoints { keys: missing })
+        let mut refused = Vec::new();
+        for part in deletions.chunk_by(|one, other| edges[*one].kind == edges[*other].kind) {
+            let ends = part.iter().map(|at| (&edges[*at].source, &edges[*at].target));
+            let statements = catalogue::edges::delete_edges(edges[part[0]].kind, ends)?;
+            refused.extend(located(self.write(statements).await?, part));
         }
+        for part in upserts.chunk_by(|one, other| edges[*one].kind == edges[*other].kind) {
+            let rows = part
+                .iter()
+                .map(|at| (&edges[*at].source, &edges[*at].target, &edges[*at].record));
+            let statements = catalogue::edges::upsert_edges(edges[part[0]].kind, rows)?;
+            refused.extend(located(self.write(statements).await?, part));
+        }
+        Ok(refused)
     }
 
-    /// Reads the outgoing edges of documents, inactive ones included.
-    ///
-    /// Edges to nodes that are gone, or that are no documents of ours, are left out.
+    async fn require_ends<'a>(&self, edges: impl Iterator<Item = &'a Edge>) -> Result<(), GraphError> {
+        let mut ends: HashMap<NodeLabel, BTreeSet<&SafeLiteral>> = HashMap::new();
+        for (label, key) in edges.flat_map(Edge::ends) {
+            ends.entry(label).or_default().insert(key);
+        }
+        let mut missing = Vec::new();
+        for (label, keys) in ends {
+            let keys: Vec<&SafeLiteral> = keys.into_iter().collect();
+            let mut found = HashSet::new();
+            for statement in catalogue::nodes::look_up_nodes(self.forms.lookup, label, &keys) {
+                for row in self.read(&statement, &["k", "rev", "fingerprint"]).await? {
+                    found.extend(row.first().and_then(Value::as_str).map(str::to_owned));
+                }
+            }
+            let absent = keys.into_iter().filter(|key| !found.contains(key.as_str()));
+            missing.extend(absent.map(|key| key.as_str().to_owned()));
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        missing.sort();
+        Err(GraphError::MissingEnds { keys: missing })
+    }
+
+    /// Reads the outgoing edges of nodes, of some types that have these nodes' label as their source, retracted edges
+    /// included. Edges to nodes that are gone are left out.
     ///
     /// # Errors
     ///
     /// [`GraphError::Nexus`], also when the server answers with sources that were not asked for.
+    pub async fn neighbours<K: NodeKey>(
+        &self,
+        kinds: &[EdgeType],
+        sources: &[K],
+    ) -> Result<Vec<Neighbour>, GraphError> {
+        let wanted: HashSet<&str> = sources.iter().map(NodeKey::as_str).collect();
+        let mut found = Vec::new();
+        for statement in catalogue::edges::neighbours(self.forms.hops, kinds, &literals(sources)) {
+            for row in self.read(&statement, &["a", "t", "b", "w", "act"]).await? {
+                let Ok([source, kind, target, weight, active]) = <[Value; 5]>::try_from(row) else {
+                    return Err(bad_answer(&statement, "a row has not five values"));
+                };
+                let kind = kinds.iter().find(|known| kind == known.name());
+                let source = source.as_str().filter(|text| wanted.contains(text));
+                let (Some(source), Some(kind)) = (source, kind) else {
+                    return Err(bad_answer(&statement, "an edge that was not asked for"));
+                };
+                let Some(target) = target.as_str() else { continue };
+                found.push(Neighbour {
+                    source: source.to_owned(),
+                    kind: *kind,
+                    target: target.to_owned(),
+                    weight,
+                    active: holds(&active),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Walks two hops from nodes, every path, retracted edges included. Paths over nodes that are gone are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Graph::neighbours`].
+    pub async fn two_hops<K: NodeKey>(
+        &self,
+        first: EdgeType,
+        second: EdgeType,
+        sources: &[K],
+    ) -> Result<Vec<TwoHops>, GraphError> {
+        let wanted: HashSet<&str> = sources.iter().map(NodeKey::as_str).collect();
+        let mut found = Vec::new();
+        for statement in catalogue::edges::two_hops(self.forms.hops, first, second, &literals(sources)) {
+            let columns = ["a", "b", "c", "w", "act", "w2", "act2"];
+            for row in self.read(&statement, &columns).await? {
+                let Ok([a, b, c, w, act, w2, act2]) = <[Value; 7]>::try_from(row) else {
+                    return Err(bad_answer(&statement, "a row has not seven values"));
+                };
+                let Some(a) = a.as_str().filter(|text| wanted.contains(text)) else {
+                    return Err(bad_answer(&statement, "a path that was not asked for"));
+                };
+                let (Some(b), Some(c)) = (b.as_str(), c.as_str()) else {
+                    continue;
+                };
+                let edge = |kind, source: &str, target: &str, weight, active: &Value| Neighbour {
+                    source: source.to_owned(),
+                    kind,
+                    target: target.to_owned(),
+                    weight,
+                    active: holds(active),
+                };
+                found.push(TwoHops {
+                    first: edge(first, a, b, w, &act),
+                    second: edge(second, b, c, w2, &act2),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads the edges of a type that lead to nodes: by the incoming form where the server has a right one, else over the
+    /// reverse type. Each is given as an edge of `kind`.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::NoForm`] where the server has neither; otherwise as [`Graph::neighbours`].
+    pub async fn incoming<K: NodeKey>(
+        &self,
+        kind: EdgeType,
+        targets: &[K],
+    ) -> Result<Vec<Neighbour>, GraphError> {
+        let Some(form) = self.forms.incoming else {
+            let reverse = kind.reverse().ok_or(GraphError::NoForm {
+                operation: "incoming_edges",
+            })?;
+            let mut edges = self.neighbours(&[reverse], targets).await?;
+            for edge in &mut edges {
+                std::mem::swap(&mut edge.source, &mut edge.target);
+                edge.kind = kind;
+            }
+            return Ok(edges);
+        };
+        let wanted: HashSet<&str> = targets.iter().map(NodeKey::as_str).collect();
+        let mut found = Vec::new();
+        for statement in catalogue::edges::incoming(form, kind, &literals(targets)) {
+            for row in self.read(&statement, &["b", "a", "w", "act"]).await? {
+                let Ok([target, source, weight, active]) = <[Value; 4]>::try_from(row) else {
+                    return Err(bad_answer(&statement, "a row has not four values"));
+                };
+                let Some(target) = target.as_str().filter(|text| wanted.contains(text)) else {
+                    return Err(bad_answer(&statement, "an edge that was not asked for"));
+                };
+                let Some(source) = source.as_str() else { continue };
+                found.push(Neighbour {
+                    source: source.to_owned(),
+                    kind,
+                    target: target.to_owned(),
+                    weight,
+                    active: holds(&active),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads the outgoing SIMILAR_TO edges of documents, retracted ones included. Edges to nodes that are no documents of
+    /// ours are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Graph::neighbours`].
     pub async fn outgoing_similar(
         &self,
         sources: &[DocumentKey],
     ) -> Result<Vec<OutgoingSimilar>, GraphError> {
-        let wanted: HashSet<&str> = sources.iter().map(DocumentKey::as_str).collect();
-        let mut edges = Vec::new();
-        for statement in catalogue::outgoing_similar(sources) {
-            for row in self.read(&statement, &["a", "b", "s", "act"]).await? {
-                let Ok([source, target, score, active]) = <[Value; 4]>::try_from(row) else {
-                    return Err(bad_answer(&statement, "a row has not four values"));
-                };
-                let Some(target) = target.as_str().and_then(|text| DocumentKey::parse(text).ok()) else {
-                    continue;
-                };
-                let source = source.as_str().filter(|text| wanted.contains(text));
-                let Some(source) = source.and_then(|text| DocumentKey::parse(text).ok()) else {
-                    return Err(bad_answer(
-                        &statement,
-                        "an edge of a document that was not asked for",
-                    ));
-                };
-                let active = active == 1 || active == true;
-                edges.push(OutgoingSimilar {
-                    source,
-                    target,
-                    score: score.as_f64(),
-                    active,
-                });
-            }
-        }
-        Ok(edges)
+        let edges = self.neighbours(&[EdgeType::SimilarTo], sources).await?;
+        Ok(edges
+            .into_iter()
+            .filter_map(|edge| {
+                Some(OutgoingSimilar {
+                    source: DocumentKey::parse(&edge.source).ok()?,
+                    target: DocumentKey::parse(&edge.target).ok()?,
+                    score: edge.weight.as_f64(),
+                    active: edge.active,
+                })
+            })
+            .collect())
     }
 
-    /// Counts the edges, including inactive ones and those whose target is gone. Slow: it scans.
+    /// Deletes those SIMILAR_TO edges of these that are retracted, where the server can.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::NoForm`] where it cannot; otherwise [`GraphError::Nexus`].
+    pub async fn sweep_similar(&self, edges: &[(DocumentKey, DocumentKey)]) -> Result<(), GraphError> {
+        if !self.forms.sweep {
+            return Err(GraphError::NoForm {
+                operation: "sweep_edges",
+            });
+        }
+        let ends = edges
+            .iter()
+            .map(|(source, target)| (source.literal(), target.literal()));
+        let refused = self
+            .write(catalogue::edges::sweep_edges(EdgeType::SimilarTo, ends)?)
+            .await?;
+        match refused.into_iter().next() {
+            None => Ok(()),
+            Some(refused) => Err(refused.error),
+        }
+    }
+
+    /// Counts the edges of a type, including retracted ones and those whose target is gone. Slow: it scans.
     ///
     /// # Errors
     ///
     /// [`GraphError::Nexus`].
-    pub async fn count_similar(&self) -> Result<u64, GraphError> {
-        self.count(&catalogue::count_similar()).await
+    pub async fn count_edges(&self, kind: EdgeType) -> Result<u64, GraphError> {
+        self.count(&catalogue::edges::count_edges(kind)).await
+    }
+}
+
+/// Positions in a part as positions in the whole.
+fn located(refused: Vec<Refused>, part: &[usize]) -> impl Iterator<Item = Refused> {
+    refused.into_iter().map(|refused| Refused {
+        row: part.get(refused.row).copied().unwrap_or(refused.row),
+        ..refused
+    })
+}
+
+fn holds(active: &Value) -> Option<bool> {
+    match active {
+        Value::Bool(holds) => Some(*holds),
+        Value::Number(number) => Some(number.as_u64() == Some(1)),
+        _ => None,
     }
 }

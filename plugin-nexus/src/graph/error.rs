@@ -3,9 +3,9 @@
 use thiserror::Error;
 
 use super::catalogue::RowTooLarge;
-use super::key::DocumentKey;
-use super::literal::LiteralError;
+use super::literal::{LiteralError, SafeLiteral};
 use super::record::RecordError;
+use super::verify::Mismatch;
 use crate::nexus::{FaultClass, NexusError};
 
 /// A failed operation on the graph.
@@ -23,17 +23,37 @@ pub enum GraphError {
     /// A record does not fit into a statement.
     #[error(transparent)]
     RowTooLarge(#[from] RowTooLarge),
-    /// An edge from a document to itself; the server would not return it.
+    /// An edge from a node to itself; the server would not return it.
     #[error("an edge from `{key}` to itself is not stored")]
     SelfEdge {
-        /// The document.
-        key: DocumentKey,
+        /// The node.
+        key: SafeLiteral,
     },
-    /// Edges name documents that do not exist; nothing was written.
-    #[error("edges name {} documents that do not exist; nothing was written", keys.len())]
-    MissingEndpoints {
-        /// The documents, in order.
-        keys: Vec<DocumentKey>,
+    /// Edges name nodes that do not exist; nothing was written.
+    #[error("edges name {} nodes that do not exist; nothing was written", keys.len())]
+    MissingEnds {
+        /// Their keys, in order.
+        keys: Vec<String>,
+    },
+    /// The server has no right form of the operation.
+    #[error("this server has no right form of `{operation}`")]
+    NoForm {
+        /// The operation, as the capability table calls it.
+        operation: &'static str,
+    },
+    /// The server has no room for the labels of the model: it would accept them and lose the nodes.
+    #[error("the server holds 64 labels a database and has {used}; {new} more are needed")]
+    LabelsExhausted {
+        /// Labels that were ever used.
+        used: u64,
+        /// Labels of the model among those that were not.
+        new: usize,
+    },
+    /// The probe at connect did not come to an end.
+    #[error("the server did not answer the probe's statements within {limit:?}")]
+    ProbeTooSlow {
+        /// The time allowed.
+        limit: std::time::Duration,
     },
     /// The server marked nodes that it was not asked to mark; nothing was deleted.
     #[error("{strangers} nodes were marked for deletion that were not asked for; nothing was deleted")]
@@ -42,11 +62,14 @@ pub enum GraphError {
         strangers: usize,
     },
     /// The server acknowledged a deletion, and the nodes are still there.
-    #[error("{left} documents are still there after their deletion")]
+    #[error("{left} nodes are still there after their deletion")]
     NotDeleted {
-        /// Documents left.
+        /// Nodes left.
         left: usize,
     },
+    /// What was written reads back differently by another form, twice.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
 }
 
 impl GraphError {
@@ -57,8 +80,13 @@ impl GraphError {
             Self::Record(_) | Self::Literal(_) | Self::RowTooLarge(_) | Self::SelfEdge { .. } => {
                 FaultClass::StatementRejected
             }
-            Self::MissingEndpoints { .. } => FaultClass::MissingEndpoint,
-            Self::WrongSetTagged { .. } | Self::NotDeleted { .. } => FaultClass::BadAnswer,
+            Self::MissingEnds { .. } => FaultClass::MissingEndpoint,
+            Self::ProbeTooSlow { .. } => FaultClass::Unreachable,
+            Self::WrongSetTagged { .. }
+            | Self::NotDeleted { .. }
+            | Self::NoForm { .. }
+            | Self::LabelsExhausted { .. }
+            | Self::Mismatch(_) => FaultClass::BadAnswer,
         }
     }
 }

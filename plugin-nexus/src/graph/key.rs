@@ -5,6 +5,8 @@
 //! - [`DocumentKey`] is `enc(collection)/enc(vector id)`: stable, collision-free, reversible. A part
 //!   whose encoding is longer than 512 bytes is replaced by `~sha256:<hex>`, which is deterministic
 //!   and collision-resistant but not reversible; the raw ids are properties of the node anyway.
+//! - [`EntityKey`], [`DomainKey`] and [`SourceKey`] name the other nodes of the model in the same way; [`ScratchKey`] those
+//!   of the probe and the canary.
 //! - [`Bucket`] is `enc(collection)/NNNN`, the document's shelf for listing. It depends on the
 //!   collection and the vector id alone and never changes for a document.
 //! - [`RunId`] marks the nodes of one deletion. It has one constant length, because a mark that
@@ -17,12 +19,27 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::literal::{LiteralError, Part, SafeLiteral};
+use super::schema::NodeLabel;
 
 /// Buckets per collection. Changing it moves nearly every document to another bucket.
 pub const BUCKETS: u16 = 1024;
 
 /// Characters of a [`RunId`].
 pub const RUN_ID_LEN: usize = 32;
+
+/// A key of one kind of node.
+pub trait NodeKey: Clone + Eq + Ord + std::hash::Hash + fmt::Debug {
+    /// The label of the nodes that it names.
+    const LABEL: NodeLabel;
+
+    /// The key as proof for a statement.
+    fn literal(&self) -> &SafeLiteral;
+
+    /// The key as text.
+    fn as_str(&self) -> &str {
+        self.literal().as_str()
+    }
+}
 
 /// The key of a document node.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,9 +85,12 @@ impl DocumentKey {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+}
 
-    /// The key as proof for a statement.
-    pub fn literal(&self) -> &SafeLiteral {
+impl NodeKey for DocumentKey {
+    const LABEL: NodeLabel = NodeLabel::Document;
+
+    fn literal(&self) -> &SafeLiteral {
         &self.0
     }
 }
@@ -95,6 +115,113 @@ impl From<DocumentKey> for String {
     }
 }
 
+/// The key of an entity: its kind and the normal form of its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntityKey(SafeLiteral);
+
+impl EntityKey {
+    /// The key of the entity of `kind` that is called `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`LiteralError::Empty`] when either is empty.
+    pub fn new(kind: &str, name: &str) -> Result<Self, LiteralError> {
+        SafeLiteral::encode(&[("entity kind", kind), ("entity name", name)]).map(Self)
+    }
+}
+
+impl NodeKey for EntityKey {
+    const LABEL: NodeLabel = NodeLabel::Entity;
+
+    fn literal(&self) -> &SafeLiteral {
+        &self.0
+    }
+}
+
+/// The key of a domain: its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DomainKey(SafeLiteral);
+
+impl DomainKey {
+    /// The key of the domain that is called `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`LiteralError::Empty`] when it is empty.
+    pub fn new(name: &str) -> Result<Self, LiteralError> {
+        SafeLiteral::encode(&[("domain", name)]).map(Self)
+    }
+}
+
+impl NodeKey for DomainKey {
+    const LABEL: NodeLabel = NodeLabel::Domain;
+
+    fn literal(&self) -> &SafeLiteral {
+        &self.0
+    }
+}
+
+/// The key of what chunks are parts of: its collection and its path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceKey(SafeLiteral);
+
+impl SourceKey {
+    /// The key of `path` in `collection`.
+    ///
+    /// # Errors
+    ///
+    /// [`LiteralError::Empty`] when either is empty.
+    pub fn new(collection: &str, path: &str) -> Result<Self, LiteralError> {
+        SafeLiteral::encode(&[("collection", collection), ("source path", path)]).map(Self)
+    }
+}
+
+impl NodeKey for SourceKey {
+    const LABEL: NodeLabel = NodeLabel::Source;
+
+    fn literal(&self) -> &SafeLiteral {
+        &self.0
+    }
+}
+
+/// The key of a scratch node: whose it is, and which one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScratchKey(SafeLiteral);
+
+impl ScratchKey {
+    /// The key of the scratch node `name` of `owner`.
+    ///
+    /// # Errors
+    ///
+    /// [`LiteralError::Empty`] when either is empty.
+    pub fn new(owner: &str, name: &str) -> Result<Self, LiteralError> {
+        SafeLiteral::encode(&[("scratch owner", owner), ("scratch name", name)]).map(Self)
+    }
+
+    /// Reads a key back.
+    ///
+    /// # Errors
+    ///
+    /// [`LiteralError::Alphabet`] or [`LiteralError::NotCanonical`] for a text that is none.
+    pub fn parse(text: &str) -> Result<Self, LiteralError> {
+        let literal = SafeLiteral::verify(text)?;
+        match literal.decode()?.len() {
+            2 => Ok(Self(literal)),
+            _ => Err(LiteralError::NotCanonical {
+                what: "a scratch key has two parts",
+            }),
+        }
+    }
+}
+
+impl NodeKey for ScratchKey {
+    const LABEL: NodeLabel = NodeLabel::Scratch;
+
+    fn literal(&self) -> &SafeLiteral {
+        &self.0
+    }
+}
+
 /// A share of one collection's documents, small enough to be listed in one statement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bucket(SafeLiteral);
@@ -109,12 +236,18 @@ impl Bucket {
         if id.is_empty() {
             return Err(LiteralError::Empty { field: "vector id" });
         }
+        Self::numbered(collection, Self::number_of(id))
+    }
+
+    /// The number of the bucket of vector `id`, below [`BUCKETS`].
+    #[must_use]
+    pub fn number_of(id: &str) -> u16 {
         let digest = Sha256::digest(id.as_bytes());
         let number = digest
             .iter()
             .take(8)
             .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        Self::numbered(collection, (number % u64::from(BUCKETS)) as u16)
+        (number % u64::from(BUCKETS)) as u16
     }
 
     /// Every bucket of `collection`, in order.
@@ -138,7 +271,12 @@ impl Bucket {
         &self.0
     }
 
-    fn numbered(collection: &str, index: u16) -> Result<Self, LiteralError> {
+    /// Bucket `index` of `collection`.
+    ///
+    /// # Errors
+    ///
+    /// [`LiteralError::Empty`] when the collection's name is empty.
+    pub fn numbered(collection: &str, index: u16) -> Result<Self, LiteralError> {
         let index = format!("{index:04}");
         SafeLiteral::encode(&[("collection", collection), ("bucket", &index)]).map(Self)
     }
@@ -163,6 +301,23 @@ impl RunId {
     pub fn fresh() -> Result<Self, LiteralError> {
         let bits: u128 = rand::rng().random();
         SafeLiteral::verify(format!("{bits:0RUN_ID_LEN$x}")).map(Self)
+    }
+
+    /// The mark as it was read back from a node.
+    ///
+    /// # Errors
+    ///
+    /// [`LiteralError`] for a text that no run writes.
+    pub fn parse(text: &str) -> Result<Self, LiteralError> {
+        let literal = SafeLiteral::verify(text)?;
+        let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() == RUN_ID_LEN && text.bytes().all(hex) {
+            Ok(Self(literal))
+        } else {
+            Err(LiteralError::NotCanonical {
+                what: "a mark has 32 hex digits",
+            })
+        }
     }
 
     /// The run id as text, which is the value of the `gc` property.

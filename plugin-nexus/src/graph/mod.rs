@@ -1,69 +1,66 @@
-//! The graph as the plugin sees it: documents and their SIMILAR_TO edges, kept in Nexus.
+//! The graph as the plugin sees it: nodes and edges, kept in Nexus.
 //!
-//! [`Graph`] offers operations; below it lie three rooms with one door each:
+//! [`Graph`] offers operations on one process of Nexus, in the forms that were found right there ([`capabilities`],
+//! [`probe`]). Below it lie three rooms with one door each:
 //!
 //! - [`key`] and [`literal`]: names, and the proof that a name may stand inside a statement;
 //! - [`record`] and [`float`]: property records, which never shrink;
-//! - [`catalogue`]: every statement, and nothing but verified forms.
+//! - [`catalogue`]: every statement, and nothing but named forms.
+//!
+//! [`verify`] reads back what was written, [`canary`] tells whether the server's file is sound after a restart.
 
+pub mod canary;
+pub mod capabilities;
 pub mod catalogue;
 pub mod float;
 pub mod key;
 pub mod literal;
+pub mod probe;
 pub mod record;
+pub mod schema;
+pub mod verify;
 
 mod deletion;
-mod documents;
 mod edges;
 mod error;
+mod nodes;
+mod write;
 
 use std::sync::Arc;
 
+pub use capabilities::{Capabilities, Forms};
 pub use catalogue::Statement;
-pub use documents::{BucketEntry, BucketListing, NodeWrite};
-pub use edges::{OutgoingSimilar, SimilarEdge};
+pub use edges::{Edge, Neighbour, OutgoingSimilar, TwoHops};
 pub use error::GraphError;
 pub use key::{Bucket, DocumentKey, RunId};
+pub use nodes::{BucketEntry, BucketListing, NodeVersion, NodeWrite};
 pub use record::{JsonMap, NodeRecord, RecordShape};
+pub use write::Refused;
 
-use parking_lot::RwLock;
-
-use crate::nexus::{NexusClient, NexusError, Rows, Session};
+use crate::nexus::{NexusError, Rows, Session};
+use schema::NodeLabel;
 
 /// The operations on the graph. Each is idempotent: after an error it may be repeated whole.
 #[derive(Debug, Clone)]
 pub struct Graph {
-    client: Arc<NexusClient>,
-    session: Arc<RwLock<Option<Arc<Session>>>>,
+    session: Arc<Session>,
+    forms: Forms,
 }
 
 impl Graph {
-    /// The graph behind `client`.
-    pub fn new(client: Arc<NexusClient>) -> Self {
-        Self {
-            client,
-            session: Arc::default(),
-        }
+    /// The graph of one server process, by these forms.
+    pub fn new(session: Arc<Session>, forms: Forms) -> Self {
+        Self { session, forms }
     }
 
-    /// The client, for health and counters.
-    pub fn client(&self) -> &Arc<NexusClient> {
-        &self.client
+    /// The session, for its end.
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
     }
 
-    /// The session that statements are sent in.
-    pub fn session(&self) -> Option<Arc<Session>> {
-        self.session.read().clone()
-    }
-
-    /// Sends statements in another session from now on.
-    pub fn use_session(&self, session: Arc<Session>) {
-        *self.session.write() = Some(session);
-    }
-
-    async fn run(&self, statement: &Statement) -> Result<Rows, NexusError> {
-        let session = self.session().ok_or(NexusError::SessionEnded)?;
-        session.run(statement).await
+    /// The forms in use.
+    pub fn forms(&self) -> Forms {
+        self.forms
     }
 
     /// Creates the indexes that every other operation relies on. To be called at every connect.
@@ -72,16 +69,11 @@ impl Graph {
     ///
     /// [`GraphError::Nexus`].
     pub async fn ensure_indexes(&self) -> Result<(), GraphError> {
-        for statement in catalogue::ensure_indexes() {
-            self.run(&statement).await?;
-        }
-        Ok(())
-    }
-
-    /// Runs writes in order, stopping at the first failure.
-    async fn write(&self, statements: &[Statement]) -> Result<(), GraphError> {
-        for statement in statements {
-            self.run(statement).await?;
+        for statement in NodeLabel::ALL
+            .into_iter()
+            .flat_map(catalogue::nodes::ensure_indexes)
+        {
+            self.session.run(&statement).await?;
         }
         Ok(())
     }
@@ -92,7 +84,7 @@ impl Graph {
         statement: &Statement,
         columns: &[&str],
     ) -> Result<Vec<Vec<serde_json::Value>>, GraphError> {
-        let rows: Rows = self.run(statement).await?;
+        let rows: Rows = self.session.run(statement).await?;
         Ok(rows.with_columns(statement.name(), columns)?)
     }
 

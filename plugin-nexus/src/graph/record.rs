@@ -7,13 +7,13 @@
 //! - the width of a node is a multiple of [`NODE_STEP`] and never falls; the slack is spaces in
 //!   `_pad`, and everything goes out in one map, so that no shorter record exists in between;
 //! - a property that vanished is sent as null, and the padding makes up for it;
-//! - every SIMILAR_TO edge has the one width [`SIMILAR_WIDTH`], which must never be lowered;
+//! - every edge of a type has the one width of its type ([`EdgeType::width`]), which must never be lowered; only the
+//!   canary's grows;
 //! - every float survives the server's own reading and printing (see [`super::float`]), so a record
 //!   does not change its width when the server rewrites it.
 //!
 //! What is known about a stored record is its [`RecordShape`]. It must be remembered with the
-//! document, or read back with [`RecordShape::of_stored`] before the next write. After a write whose
-//! outcome is unknown, [`RecordShape::either`] is what may safely be assumed.
+//! document, or read back with [`RecordShape::of_stored`] before the next write.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -23,15 +23,13 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::float;
+use super::schema::EdgeType;
 
 /// Properties by name.
 pub type JsonMap = Map<String, Value>;
 
 /// Node records are padded to a multiple of this many bytes.
 pub const NODE_STEP: u32 = 256;
-
-/// Width of every SIMILAR_TO record in bytes.
-pub const SIMILAR_WIDTH: u32 = 192;
 
 /// Widest node record in bytes.
 pub const MAX_NODE_WIDTH: u32 = 4 * 1024 * 1024;
@@ -47,6 +45,12 @@ pub const PAD: &str = "_pad";
 
 /// The property that marks a node for deletion.
 pub const GC: &str = "gc";
+
+/// The edge property that says whether the edge holds: 1, or 0 for one that is retracted.
+pub const ACTIVE: &str = "active";
+
+/// The property that carries an edge's padding.
+pub const EDGE_PAD: &str = "pad";
 
 /// What the server adds to a node that it returns whole starts with this.
 const DECORATION: &str = "_nexus_";
@@ -80,6 +84,14 @@ pub enum RecordError {
     /// A score that is not a number.
     #[error("the score is not a finite number")]
     ScoreNotFinite,
+    /// An edge with other properties than its type has.
+    #[error("a {kind} edge has the properties {expected:?} and no others")]
+    EdgeProperties {
+        /// The type.
+        kind: &'static str,
+        /// Its properties.
+        expected: &'static [&'static str],
+    },
 }
 
 /// What is known about the record that the server holds for one node.
@@ -112,16 +124,6 @@ impl RecordShape {
             .filter(|name| name != KEY && name != PAD)
             .collect();
         Ok(Self { width, names })
-    }
-
-    /// What may be assumed when the record has this shape or `other`: the greater width, and the
-    /// names of both.
-    #[must_use]
-    pub fn either(&self, other: &Self) -> Self {
-        Self {
-            width: self.width.max(other.width),
-            names: self.names.union(&other.names).cloned().collect(),
-        }
     }
 }
 
@@ -193,14 +195,24 @@ impl NodeRecord {
     }
 }
 
-/// The properties of one SIMILAR_TO edge, padded to [`SIMILAR_WIDTH`].
+/// The properties of one edge, padded to the width of its type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EdgeRecord {
     props: JsonMap,
 }
 
 impl EdgeRecord {
-    /// A record with `active` as 1 or 0, so that retracting an edge keeps its width.
+    /// A record with these values and `active` as 1 or 0, so that retracting an edge keeps its width.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::EdgeProperties`] when `values` are not exactly the type's properties; [`RecordError::TooWide`] when
+    /// they do not fit.
+    pub fn build(kind: EdgeType, values: &JsonMap, active: bool) -> Result<Self, RecordError> {
+        Self::with_width(kind, values, active, kind.width())
+    }
+
+    /// The record of a SIMILAR_TO edge.
     ///
     /// # Errors
     ///
@@ -209,18 +221,42 @@ impl EdgeRecord {
         if !score.is_finite() {
             return Err(RecordError::ScoreNotFinite);
         }
-        let mut props = JsonMap::new();
-        props.insert("score".to_owned(), Value::from(float::stable(score)));
-        props.insert("method".to_owned(), Value::from(method));
-        props.insert("updated_at".to_owned(), Value::from(updated_at));
-        props.insert("active".to_owned(), Value::from(u8::from(active)));
-        props.insert("pad".to_owned(), Value::from(""));
-        let bare = checked_width(width_of(&props), SIMILAR_WIDTH)?;
-        props.insert("pad".to_owned(), padding(SIMILAR_WIDTH - bare));
+        let values = JsonMap::from_iter([
+            ("score".to_owned(), Value::from(score)),
+            ("method".to_owned(), Value::from(method)),
+            ("updated_at".to_owned(), Value::from(updated_at)),
+        ]);
+        Self::build(EdgeType::SimilarTo, &values, active)
+    }
+
+    /// The canary's record, of any width from its type's on.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::TooWide`] when `width` does not hold it.
+    pub fn canary(mark: &str, width: u32) -> Result<Self, RecordError> {
+        let values = JsonMap::from_iter([("mark".to_owned(), Value::from(mark))]);
+        Self::with_width(EdgeType::Canary, &values, true, width)
+    }
+
+    fn with_width(kind: EdgeType, values: &JsonMap, active: bool, width: u32) -> Result<Self, RecordError> {
+        let expected = kind.properties();
+        if values.len() != expected.len() || expected.iter().any(|name| !values.contains_key(*name)) {
+            return Err(RecordError::EdgeProperties {
+                kind: kind.name(),
+                expected,
+            });
+        }
+        let mut props = values.clone();
+        props.values_mut().for_each(float::stabilise);
+        props.insert(ACTIVE.to_owned(), Value::from(u8::from(active)));
+        props.insert(EDGE_PAD.to_owned(), Value::from(""));
+        let bare = checked_width(width_of(&props), width)?;
+        props.insert(EDGE_PAD.to_owned(), padding(width - bare));
         Ok(Self { props })
     }
 
-    /// Score, method, updated_at, active and pad by name.
+    /// The type's properties, `active` and `pad` by name.
     pub fn props(&self) -> &JsonMap {
         &self.props
     }

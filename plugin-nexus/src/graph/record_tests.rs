@@ -106,17 +106,38 @@ fn a_property_that_no_json_reader_would_take_is_refused() {
 #[test]
 fn an_edge_that_cannot_fit_its_width_is_refused() {
     let refused = EdgeRecord::similar(0.5, &"m".repeat(200), "2026-01-01T00:00:00Z", true);
-    assert!(matches!(
-        refused,
-        Err(RecordError::TooWide {
-            limit: SIMILAR_WIDTH,
-            ..
-        })
-    ));
+    assert!(matches!(refused, Err(RecordError::TooWide { limit: 192, .. })));
     assert_eq!(
         EdgeRecord::similar(f64::NAN, "m", "t", true),
         Err(RecordError::ScoreNotFinite)
     );
+}
+
+#[test]
+fn an_edge_with_other_properties_than_its_type_is_refused() {
+    for values in [
+        json!({}),
+        json!({"confidence": 1}),
+        json!({"confidence": 1, "cnt": 2}),
+        json!({"confidence": 1, "count": 2, "x": 3}),
+    ] {
+        let refused = EdgeRecord::build(EdgeType::Mentions, &map(values), true);
+        assert!(matches!(
+            refused,
+            Err(RecordError::EdgeProperties { kind: "MENTIONS", .. })
+        ));
+    }
+}
+
+#[test]
+fn a_canary_has_the_width_it_is_asked_for() {
+    for width in [96, 97, 1_000] {
+        assert_eq!(
+            printed(EdgeRecord::canary("0123", width).unwrap().props()),
+            width as usize
+        );
+    }
+    assert!(EdgeRecord::canary("0123", 20).is_err());
 }
 
 fn leaf() -> impl Strategy<Value = Value> {
@@ -189,7 +210,21 @@ proptest! {
     }
 
     #[test]
-    fn every_edge_has_the_same_width(score in any::<f64>(), method in "[a-z\"é]{0,12}", second in 0_u32..60, active: bool) {
+    fn every_edge_of_a_type_has_the_width_of_the_type(number in any::<f64>(), count: u64, active: bool) {
+        prop_assume!(number.is_finite());
+        for kind in EdgeType::ALL {
+            let values = kind.properties().iter().map(|name| {
+                let value = if *name == "count" { json!(count) } else { json!(number) };
+                ((*name).to_owned(), value)
+            });
+            let record = EdgeRecord::build(kind, &values.collect(), active).unwrap();
+            prop_assert_eq!(printed(record.props()), kind.width() as usize, "{}", kind.name());
+            prop_assert_eq!(&record.props()["active"], &json!(u8::from(active)));
+        }
+    }
+
+    #[test]
+    fn every_similar_edge_has_the_same_width(score in any::<f64>(), method in "[a-z\"é]{0,12}", second in 0_u32..60, active: bool) {
         prop_assume!(score.is_finite());
         let time = format!("2026-01-01T00:00:{second}Z");
         let edge = EdgeRecord::similar(score, &method, &time, active).unwrap();

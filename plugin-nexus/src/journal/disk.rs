@@ -8,6 +8,10 @@
 //! | `mformat` | 1 byte |
 //! | `mepoch` | 4 bytes, big-endian |
 //! | `mclean` | 1 byte: whether the last run ended with nothing under way |
+//! | `minstallation` | 32 hex digits, drawn once: whose canary it is |
+//! | `mserver` | the server that was checked last, postcard |
+//! | `mcanary` | 8 bytes, big-endian: the last move of the canary |
+//! | `mretracted` | nothing; there while the graph may hold edges that were retracted softly |
 //!
 //! A document is the length of its collection's name (2 bytes, big-endian), the name, the id. Under `r` the id is preceded
 //! by its length (4 bytes, big-endian), so that the source can follow.
@@ -22,6 +26,7 @@ use sled::IVec;
 use super::DocumentId;
 use super::error::JournalError;
 use super::pending::Work;
+use super::server::CheckedServer;
 use super::state::DocumentState;
 
 const FORMAT: u8 = 1;
@@ -31,6 +36,10 @@ const REVERSE: u8 = b'r';
 const META_FORMAT: &[u8] = b"mformat";
 const META_EPOCH: &[u8] = b"mepoch";
 const META_CLEAN: &[u8] = b"mclean";
+const META_INSTALLATION: &[u8] = b"minstallation";
+const META_SERVER: &[u8] = b"mserver";
+const META_CANARY: &[u8] = b"mcanary";
+const META_RETRACTED: &[u8] = b"mretracted";
 
 /// Enough for the hot end of the tree; the rest is the page cache's.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -119,6 +128,57 @@ impl Disk {
     pub(super) fn close(&self, clean: bool) -> Result<(), JournalError> {
         self.db.insert(META_CLEAN, &[u8::from(clean)])?;
         self.db.flush()?;
+        Ok(())
+    }
+
+    /// The name of this installation, drawn at the first call.
+    pub(super) fn installation(&self) -> Result<String, JournalError> {
+        if let Some(bytes) = self.db.get(META_INSTALLATION)? {
+            return text(&bytes, "installation");
+        }
+        let drawn = format!("{:032x}", rand::random::<u128>());
+        self.db.insert(META_INSTALLATION, drawn.as_bytes())?;
+        self.db.flush()?;
+        Ok(drawn)
+    }
+
+    pub(super) fn checked_server(&self) -> Result<Option<CheckedServer>, JournalError> {
+        match self.db.get(META_SERVER)? {
+            Some(bytes) => postcard::from_bytes(&bytes)
+                .map(Some)
+                .map_err(|_| JournalError::Damaged { what: "server" }),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn set_checked_server(&self, server: &CheckedServer) -> Result<(), JournalError> {
+        let bytes = postcard::to_stdvec(server).map_err(|_| JournalError::Damaged { what: "server" })?;
+        self.db.insert(META_SERVER, bytes)?;
+        Ok(())
+    }
+
+    pub(super) fn canary(&self) -> Result<u64, JournalError> {
+        match self.db.get(META_CANARY)? {
+            Some(bytes) => Ok(u64::from_be_bytes(fixed(&bytes, "canary")?)),
+            None => Ok(0),
+        }
+    }
+
+    pub(super) fn set_canary(&self, number: u64) -> Result<(), JournalError> {
+        self.db.insert(META_CANARY, &number.to_be_bytes())?;
+        Ok(())
+    }
+
+    pub(super) fn has_retracted(&self) -> Result<bool, JournalError> {
+        Ok(self.db.contains_key(META_RETRACTED)?)
+    }
+
+    pub(super) fn set_retracted(&self, retracted: bool) -> Result<(), JournalError> {
+        if retracted {
+            self.db.insert(META_RETRACTED, &[])?;
+        } else {
+            self.db.remove(META_RETRACTED)?;
+        }
         Ok(())
     }
 
@@ -277,6 +337,12 @@ fn parse_key(key: &IVec) -> Result<DocumentId, JournalError> {
     let (collection, id) = rest.split_at_checked(length).ok_or_else(damaged)?;
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| damaged());
     Ok(DocumentId::new(text(collection)?, text(id)?))
+}
+
+fn text(bytes: &[u8], what: &'static str) -> Result<String, JournalError> {
+    std::str::from_utf8(bytes)
+        .map(str::to_owned)
+        .map_err(|_| JournalError::Damaged { what })
 }
 
 fn parse_state(bytes: &[u8]) -> Result<DocumentState, JournalError> {

@@ -11,9 +11,9 @@ use super::document::CopyRules;
 use super::fault::StageFault;
 use super::link::Link;
 use crate::config::Config;
-use crate::graph::Graph;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
+use crate::nexus::NexusClient;
 
 /// What all lanes share.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub struct Context {
     pub config: Config,
     /// The store.
     pub host: Host,
-    /// Nexus.
-    pub graph: Graph,
+    /// The way to Nexus; what is there is reached through the link.
+    pub client: Arc<NexusClient>,
     /// What is to be done, and what was.
     pub journal: Journal,
     /// Whether Nexus may be written to.
@@ -37,12 +37,18 @@ pub struct Context {
 
 impl Context {
     /// Puts the parts together.
-    pub fn new(config: Config, host: Host, graph: Graph, journal: Journal, metrics: Metrics) -> Self {
+    pub fn new(
+        config: Config,
+        host: Host,
+        client: Arc<NexusClient>,
+        journal: Journal,
+        metrics: Metrics,
+    ) -> Self {
         let copy_rules = CopyRules::new(config.properties.clone());
         Self {
             config,
             host,
-            graph,
+            client,
             journal,
             link: Link::default(),
             metrics,

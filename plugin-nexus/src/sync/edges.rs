@@ -8,15 +8,19 @@ use std::sync::Arc;
 
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 
+use super::connection::Connection;
 use super::context::{Context, now_micros, now_text, unless_gone};
 use super::fault::StageFault;
 use super::fingerprint::vector_digest;
-use super::lane::Done;
+use super::lane::{Done, Failed};
 use super::neighbours::{Candidate, EdgeDiff, SEEN_IN_GRAPH, diff, eligible, enters};
 use crate::config::Similarity;
+use crate::graph::capabilities::RetractForm;
 use crate::graph::literal::{LiteralError, Part};
-use crate::graph::{DocumentKey, GraphError, SimilarEdge};
-use crate::journal::{Batch, Claim, DocumentId, DocumentState, EdgeState, Outcome, StateChange, Work};
+use crate::graph::verify::WrittenEdges;
+use crate::graph::{DocumentKey, Edge, Graph, GraphError};
+use crate::journal::{Batch, Claim, DocumentId, DocumentState, EdgeState, Outcome, Stage, StateChange, Work};
+use crate::nexus::FaultClass;
 
 /// How the neighbours of this stage are found, as it stands in the graph.
 const METHOD: &str = "embedding";
@@ -45,9 +49,13 @@ struct Plan {
 ///
 /// # Errors
 /// [`StageFault`]; nothing of the batch counts as done then.
-pub(super) async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, StageFault> {
+pub(super) async fn run(
+    context: &Arc<Context>,
+    connection: &Connection,
+    batch: &Batch,
+) -> Result<Done, StageFault> {
     let epoch = context.journal.epoch();
-    let unknown = unknown_edges(context, batch, epoch).await?;
+    let unknown = unknown_edges(context, &connection.graph, batch, epoch).await?;
     let (mut done, plans) = {
         let batch = batch.clone();
         context
@@ -56,14 +64,24 @@ pub(super) async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, S
     };
 
     let rows = rows(&batch.collection, &plans)?;
-    match context.graph.upsert_similar(&rows).await {
-        Ok(()) => {}
-        Err(GraphError::MissingEndpoints { keys }) => {
-            write_again(context, batch, &plans, &keys)?;
-            return Err(StageFault::Repeat);
-        }
-        Err(error) => return Err(error.into()),
-    }
+    let refused = write(context, connection, batch, &plans, &rows).await?;
+    let kept: Vec<&Plan> = plans
+        .iter()
+        .filter(|plan| !refused.contains_key(&plan.id))
+        .collect();
+    let sample: Vec<(WrittenEdges, Vec<Edge>)> = connection
+        .sample(Stage::Edges, kept.len())
+        .into_iter()
+        .map(|at| {
+            let plan = kept[at];
+            let edges = rows.iter().filter(|row| row.source == plan.id);
+            Ok((
+                written(&batch.collection, plan)?,
+                edges.map(|row| row.edge.clone()).collect(),
+            ))
+        })
+        .collect::<Result<_, StageFault>>()?;
+    verify(context, &connection.graph, sample).await?;
 
     for Plan {
         id,
@@ -73,6 +91,14 @@ pub(super) async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, S
         marks,
     } in plans
     {
+        if let Some(error) = refused.get(&id) {
+            let claim = batch.claims.iter().find(|claim| claim.id == id);
+            done.failed.extend(claim.map(|claim| Failed {
+                claim: claim.clone(),
+                error: error.clone(),
+            }));
+            continue;
+        }
         done.asserted += diff.assert.len();
         done.retracted += diff.retract.len();
         let targets = |edges: &[EdgeState]| {
@@ -100,7 +126,12 @@ pub(super) async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, S
 }
 
 /// Reads the edges of those documents whose remembered ones are not of this epoch.
-async fn unknown_edges(context: &Arc<Context>, batch: &Batch, epoch: u32) -> Result<Edges, StageFault> {
+async fn unknown_edges(
+    context: &Arc<Context>,
+    graph: &Graph,
+    batch: &Batch,
+    epoch: u32,
+) -> Result<Edges, StageFault> {
     let mut ids = BTreeMap::new();
     for claim in &batch.claims {
         let document = batch.document(&claim.id);
@@ -114,12 +145,11 @@ async fn unknown_edges(context: &Arc<Context>, batch: &Batch, epoch: u32) -> Res
         return Ok(edges);
     }
     let keys: Vec<DocumentKey> = ids.keys().cloned().collect();
-    for edge in context
-        .graph
+    for edge in graph
         .outgoing_similar(&keys)
         .await?
         .into_iter()
-        .filter(|edge| edge.active)
+        .filter(|edge| edge.active == Some(true))
     {
         let Some(source) = ids.get(&edge.source) else {
             continue;
@@ -281,25 +311,118 @@ impl<'a> Search<'a> {
     }
 }
 
+/// An edge to be sent, and whose it is.
+struct Row {
+    source: Arc<str>,
+    edge: Edge,
+}
+
 /// What has to be sent, retractions first: then no document ever shows more edges than it may have.
-fn rows(collection: &str, plans: &[Plan]) -> Result<Vec<SimilarEdge>, StageFault> {
+fn rows(collection: &str, plans: &[Plan]) -> Result<Vec<Row>, StageFault> {
     let now = now_text();
     let mut rows = Vec::new();
     for plan in plans {
         let source = key(collection, &plan.id)?;
         let retract = plan.diff.retract.iter().map(|edge| (edge, false));
         for (edge, active) in retract.chain(plan.diff.assert.iter().map(|edge| (edge, true))) {
-            rows.push(SimilarEdge {
-                source: source.clone(),
-                target: key(collection, &edge.target)?,
-                score: written_score(edge.score),
-                method: METHOD.to_owned(),
-                updated_at: now.clone(),
-                active,
+            let target = key(collection, &edge.target)?;
+            let edge = Edge::similar(&source, &target, written_score(edge.score), METHOD, &now, active);
+            rows.push(Row {
+                source: Arc::clone(&plan.id),
+                edge: edge.map_err(GraphError::from)?,
             });
         }
     }
     Ok(rows)
+}
+
+/// Sends the edges; answers the documents whose edges the server refuses.
+async fn write(
+    context: &Context,
+    connection: &Connection,
+    batch: &Batch,
+    plans: &[Plan],
+    rows: &[Row],
+) -> Result<HashMap<Arc<str>, String>, StageFault> {
+    let retracts = plans.iter().any(|plan| !plan.diff.retract.is_empty());
+    if retracts && connection.graph.forms().retract == RetractForm::Soft {
+        context.journal.set_retracted(true)?;
+    }
+    let edges: Vec<Edge> = rows.iter().map(|row| row.edge.clone()).collect();
+    let refused = match connection.graph.write_edges(&edges).await {
+        Ok(refused) => refused,
+        Err(GraphError::MissingEnds { keys }) => {
+            write_again(context, batch, plans, &keys)?;
+            return Err(StageFault::Repeat);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    // An end went between the look-up and the write: its document has news, and so has this one.
+    if refused
+        .iter()
+        .any(|refused| refused.error.class() == FaultClass::MissingEndpoint)
+    {
+        context.journal.distrust(batch)?;
+        return Err(StageFault::Repeat);
+    }
+    Ok(refused
+        .into_iter()
+        .filter_map(|refused| {
+            Some((
+                Arc::clone(&rows.get(refused.row)?.source),
+                refused.error.to_string(),
+            ))
+        })
+        .collect())
+}
+
+/// A document's edges as they should read now.
+fn written(collection: &str, plan: &Plan) -> Result<WrittenEdges, StageFault> {
+    Ok(WrittenEdges {
+        source: key(collection, &plan.id)?,
+        active: plan
+            .diff
+            .edges
+            .iter()
+            .map(|edge| Ok((key(collection, &edge.target)?, written_score(edge.score))))
+            .collect::<Result<_, StageFault>>()?,
+        retracted: plan
+            .diff
+            .retract
+            .iter()
+            .map(|edge| key(collection, &edge.target))
+            .collect::<Result<_, StageFault>>()?,
+    })
+}
+
+/// Reads edges back. Documents whose edges differ have theirs written once more; if they differ again, the server is not
+/// to be trusted.
+async fn verify(
+    context: &Context,
+    graph: &Graph,
+    sample: Vec<(WrittenEdges, Vec<Edge>)>,
+) -> Result<(), StageFault> {
+    if sample.is_empty() {
+        return Ok(());
+    }
+    let (written, rows): (Vec<_>, Vec<_>) = sample.into_iter().unzip();
+    let first = graph.verify_edges(&written).await?;
+    context.metrics.verified(Stage::Edges, written.len(), first.len());
+    if first.is_empty() {
+        return Ok(());
+    }
+    let differing = |edges: &WrittenEdges| first.iter().any(|mismatch| mismatch.key == edges.source);
+    let (written, rows): (Vec<_>, Vec<_>) = written
+        .into_iter()
+        .zip(rows)
+        .filter(|(written, _)| differing(written))
+        .unzip();
+    tracing::warn!(documents = written.len(), first = %first[0], "edges read back differently; they are written once more");
+    graph.write_edges(&rows.concat()).await?;
+    match graph.verify_edges(&written).await?.into_iter().next() {
+        None => Ok(()),
+        Some(mismatch) => Err(GraphError::from(mismatch).into()),
+    }
 }
 
 /// Six decimals: more is noise of the index, and fewer digits leave more of the record's width to its padding.
@@ -316,15 +439,19 @@ fn write_again(
     context: &Context,
     batch: &Batch,
     plans: &[Plan],
-    missing: &[DocumentKey],
+    missing: &[String],
 ) -> Result<(), StageFault> {
+    let is_missing = |id: &str| -> Result<bool, StageFault> {
+        let key = key(&batch.collection, id)?;
+        Ok(missing.iter().any(|missing| missing == key.as_str()))
+    };
     let mut lost: BTreeSet<Arc<str>> = BTreeSet::new();
     for plan in plans {
-        if missing.contains(&key(&batch.collection, &plan.id)?) {
+        if is_missing(&plan.id)? {
             lost.insert(Arc::clone(&plan.id));
         }
         for edge in plan.diff.assert.iter().chain(&plan.diff.retract) {
-            if missing.contains(&key(&batch.collection, &edge.target)?) {
+            if is_missing(&edge.target)? {
                 lost.insert(edge.target.as_str().into());
             }
         }

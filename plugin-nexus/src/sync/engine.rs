@@ -13,9 +13,8 @@ use vectorizer_plugin_api::model::CollectionEvent;
 use vectorizer_plugin_api::{ChangeBatch, Fault, FaultCode, Host};
 
 use super::context::Context;
-use super::{lane, link, reconcile};
+use super::{lane, reconcile, supervisor, sweep};
 use crate::config::Config;
-use crate::graph::Graph;
 use crate::journal::{Intake, IntakeEvent, Journal, Stage, Work, split};
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
@@ -60,13 +59,7 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|error| internal(&error))?;
-        let context = Arc::new(Context::new(
-            config,
-            host,
-            Graph::new(Arc::new(client)),
-            journal,
-            metrics,
-        ));
+        let context = Arc::new(Context::new(config, host, Arc::new(client), journal, metrics));
         let absorber = Arc::clone(&context);
         let intake =
             Intake::start(move |event| absorb(&absorber, &event)).map_err(|error| internal(&error))?;
@@ -89,7 +82,8 @@ impl Engine {
         }
         if let Some(Running { runtime, tasks }) = self.running.lock().as_mut() {
             let context = || Arc::clone(&self.context);
-            tasks.push(runtime.spawn(link::supervise(context(), self.stop.subscribe())));
+            tasks.push(runtime.spawn(supervisor::supervise(context(), self.stop.subscribe())));
+            tasks.push(runtime.spawn(sweep::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(reconcile::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(lane::run(context(), Stage::Edges, self.stop.subscribe())));
             for _ in 0..self.context.config.sync.worker_threads {
@@ -171,6 +165,11 @@ impl Engine {
                     task.abort();
                     clean = false;
                 }
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            match tokio::time::timeout(left, supervisor::last_canary(&self.context)).await {
+                Ok(Ok(())) | Err(_) => {}
+                Ok(Err(fault)) => tracing::warn!(%fault, "the canary could not be moved"),
             }
             clean
         });

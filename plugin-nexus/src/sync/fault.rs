@@ -4,14 +4,18 @@ use vectorizer_plugin_api::{Fault, FaultCode};
 
 use crate::graph::GraphError;
 use crate::journal::JournalError;
-use crate::nexus::FaultClass;
+use crate::nexus::Blame;
 
 /// Why a stage did not do its batch.
 #[derive(Debug, thiserror::Error)]
 pub enum StageFault {
-    /// Nexus is out of reach, overloaded, refuses the key or answers nonsense. The batch goes back, lanes wait.
+    /// Nexus is out of reach or overloaded. The batch goes back, lanes wait.
     #[error("nexus: {0}")]
     Link(GraphError),
+    /// Nexus refuses the key, does not understand a statement or answers what is not so. The batch goes back, and nothing
+    /// is written before Nexus was looked at again.
+    #[error("nexus cannot be trusted: {0}")]
+    Server(GraphError),
     /// Nexus refuses something in the batch.
     #[error("nexus refuses the batch: {0}")]
     Rejected(GraphError),
@@ -31,16 +35,10 @@ pub enum StageFault {
 
 impl From<GraphError> for StageFault {
     fn from(error: GraphError) -> Self {
-        match error.class() {
-            FaultClass::Unreachable
-            | FaultClass::Overloaded { .. }
-            | FaultClass::ServerFault
-            | FaultClass::Unauthorised
-            | FaultClass::BadAnswer
-            | FaultClass::NotUnderstood => Self::Link(error),
-            FaultClass::StatementRejected | FaultClass::MissingEndpoint | FaultClass::TooLarge => {
-                Self::Rejected(error)
-            }
+        match error.class().blame() {
+            Blame::Passing => Self::Link(error),
+            Blame::Server => Self::Server(error),
+            Blame::Row => Self::Rejected(error),
         }
     }
 }
@@ -61,6 +59,7 @@ impl StageFault {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Link(_) => "link",
+            Self::Server(_) => "server",
             Self::Rejected(_) => "rejected",
             Self::Repeat => "repeat",
             Self::Host(_) => "host",

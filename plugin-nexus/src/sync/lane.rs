@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::connection::Connection;
 use super::context::{Context, now_micros};
 use super::fault::StageFault;
 use super::{edges, nodes};
@@ -58,14 +59,14 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
         Stage::Edges => context.config.sync.batch_size.min(EDGE_BATCH),
     };
     while !*stop.borrow_and_update() {
-        tokio::select! {
+        let connection = tokio::select! {
             biased;
             _ = stop.changed() => continue,
-            () = context.link.ready() => {}
-        }
+            connection = context.link.ready() => connection,
+        };
         let something = context.journal.work(IDLE);
         if let Some(batch) = context.journal.claim(stage, most) {
-            work(&context, stage, batch).await;
+            work(&context, &connection, stage, batch).await;
             continue;
         }
         tokio::select! {
@@ -76,9 +77,9 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
     }
 }
 
-async fn work(context: &Arc<Context>, stage: Stage, batch: Batch) {
+async fn work(context: &Arc<Context>, connection: &Connection, stage: Stage, batch: Batch) {
     let timer = context.metrics.batch_started(stage, &batch);
-    let result = attempt(context, stage, &batch).await;
+    let result = attempt(context, connection, stage, &batch).await;
     drop(timer);
     let Err(fault) = result else { return };
     context.metrics.stage_failed(&batch.collection, fault.label());
@@ -87,8 +88,12 @@ async fn work(context: &Arc<Context>, stage: Stage, batch: Batch) {
             context.journal.release(&batch);
             context.link.lost(&error.to_string());
         }
+        StageFault::Server(error) => {
+            context.journal.release(&batch);
+            context.link.trip(connection, &error.to_string());
+        }
         StageFault::Repeat => context.journal.release(&batch),
-        StageFault::Rejected(error) => apart(context, stage, &batch, &error.to_string()).await,
+        StageFault::Rejected(error) => apart(context, connection, stage, &batch, &error.to_string()).await,
         fault @ (StageFault::Host(_) | StageFault::Journal(_) | StageFault::Task(_)) => {
             context.journal.release(&batch);
             if !fault.is_closed() {
@@ -100,7 +105,7 @@ async fn work(context: &Arc<Context>, stage: Stage, batch: Batch) {
 }
 
 /// Works on the documents of a refused batch one by one, so that only those at fault wait.
-async fn apart(context: &Arc<Context>, stage: Stage, batch: &Batch, error: &str) {
+async fn apart(context: &Arc<Context>, connection: &Connection, stage: Stage, batch: &Batch, error: &str) {
     if let [claim] = batch.claims.as_slice() {
         refuse(context, &batch.collection, claim, error);
         return;
@@ -110,7 +115,7 @@ async fn apart(context: &Arc<Context>, stage: Stage, batch: &Batch, error: &str)
             collection: Arc::clone(&batch.collection),
             claims: vec![claim.clone()],
         };
-        match attempt(context, stage, &single).await {
+        match attempt(context, connection, stage, &single).await {
             Ok(()) => {}
             Err(StageFault::Rejected(error)) => refuse(context, &batch.collection, claim, &error.to_string()),
             Err(fault) => {
@@ -119,8 +124,10 @@ async fn apart(context: &Arc<Context>, stage: Stage, batch: &Batch, error: &str)
                     collection: Arc::clone(&batch.collection),
                     claims: rest,
                 });
-                if let StageFault::Link(error) = fault {
-                    context.link.lost(&error.to_string());
+                match fault {
+                    StageFault::Link(error) => context.link.lost(&error.to_string()),
+                    StageFault::Server(error) => context.link.trip(connection, &error.to_string()),
+                    _ => {}
                 }
                 return;
             }
@@ -141,16 +148,24 @@ fn refuse(context: &Context, collection: &Arc<str>, claim: &Claim, error: &str) 
         .postpone(collection, claim, REFUSED_BASE, REFUSED_CAP);
 }
 
-async fn attempt(context: &Arc<Context>, stage: Stage, batch: &Batch) -> Result<(), StageFault> {
+async fn attempt(
+    context: &Arc<Context>,
+    connection: &Connection,
+    stage: Stage,
+    batch: &Batch,
+) -> Result<(), StageFault> {
     let result = match stage {
-        Stage::Nodes => nodes::run(context, batch).await,
-        Stage::Edges => edges::run(context, batch).await,
+        Stage::Nodes => nodes::run(context, connection, batch).await,
+        Stage::Edges => edges::run(context, connection, batch).await,
     };
     let done = match result {
         Ok(done) => done,
         Err(fault) => {
             // Part of it may have been applied, and the rest may still be.
-            if matches!(fault, StageFault::Link(_) | StageFault::Rejected(_)) {
+            if matches!(
+                fault,
+                StageFault::Link(_) | StageFault::Server(_) | StageFault::Rejected(_)
+            ) {
                 context.journal.distrust(batch)?;
             }
             return Err(fault);
@@ -174,6 +189,11 @@ async fn attempt(context: &Arc<Context>, stage: Stage, batch: &Batch) -> Result<
         claims: settled,
     };
     context.journal.commit(&settled, outcomes, &marks, now)?;
+    // A refused row may have left something all the same.
+    context.journal.distrust(&Batch {
+        collection: Arc::clone(&batch.collection),
+        claims: refused.clone(),
+    })?;
     for claim in &refused {
         let error = failed
             .iter()

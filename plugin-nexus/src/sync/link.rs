@@ -1,50 +1,78 @@
-//! Whether Nexus may be written to: reachable, indexes made, and the process we know.
+//! Whether Nexus may be written to: in reach, the process that was checked, and one that does what it says.
 //!
-//! Lanes wait while the link is down. One supervisor brings it up, and watches `/health`: an uptime that fell says that
-//! Nexus was restarted, and then the journal begins a new epoch and everything is compared again
-//! (`contracts/nexus-dialect.md` section 2).
+//! ```text
+//! Connecting -> Ready <-> Down        out of reach, and back: the same process goes on at once
+//!                 |  \-> Degraded     it answers, and must not be written to; looked at again later
+//!                 \----> (another process: check, probe) -> Ready
+//! ```
+//!
+//! Lanes wait for `Ready` and take the [`Connection`] of that process from it. The supervisor brings the state about; lanes
+//! only report what they met.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::context::Context;
-use crate::graph::GraphError;
-use crate::nexus::NexusError;
-
-/// How often a Nexus that answers is looked at.
-const WATCH: Duration = Duration::from_secs(1);
-/// First wait after a failed attempt to reach it.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+use super::audit::AuditReport;
+use super::connection::Connection;
+use crate::graph::Capabilities;
 
 /// What is known of the way to Nexus.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum LinkState {
     /// Not tried yet.
     Connecting,
     /// Statements may be sent.
-    Ready {
-        /// Nexus's version.
-        version: String,
+    Ready(Arc<Connection>),
+    /// Nexus answers, and nothing may be written: it cannot do what is needed, or what it holds is damaged.
+    Degraded {
+        /// Why, and what to do.
+        reason: String,
     },
-    /// Not now.
+    /// Nexus is out of reach.
     Down {
         /// Why.
         reason: String,
     },
 }
 
+impl LinkState {
+    /// The state's name in the status.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Ready(_) => "ready",
+            Self::Degraded { .. } => "degraded",
+            Self::Down { .. } => "down",
+        }
+    }
+
+    /// Why nothing is written, where nothing is.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Connecting | Self::Ready(_) => None,
+            Self::Degraded { reason } | Self::Down { reason } => Some(reason),
+        }
+    }
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Link {
     state: watch::Sender<LinkState>,
+    capabilities: Mutex<Option<Arc<Capabilities>>>,
+    audit: Mutex<Option<Arc<AuditReport>>>,
 }
 
 impl Default for Link {
     fn default() -> Self {
         Self {
             state: watch::Sender::new(LinkState::Connecting),
+            capabilities: Mutex::default(),
+            audit: Mutex::default(),
         }
     }
 }
@@ -55,98 +83,97 @@ impl Link {
         self.state.borrow().clone()
     }
 
-    /// Waits until statements may be sent.
-    pub async fn ready(&self) {
-        // The sender is this object's own, so the channel does not close.
-        let _ = self
-            .state
-            .subscribe()
-            .wait_for(|state| matches!(state, LinkState::Ready { .. }))
-            .await;
+    /// What the last probe found, whether or not it is enough.
+    pub fn capabilities(&self) -> Option<Arc<Capabilities>> {
+        self.capabilities.lock().clone()
     }
 
-    /// A statement failed by no fault of its own.
-    pub fn lost(&self, reason: &str) {
-        self.state.send_if_modified(|state| {
-            let was_up = matches!(state, LinkState::Ready { .. });
-            if was_up {
-                tracing::warn!(
-                    reason,
-                    "Nexus is out of reach; changes are journaled until it is back"
-                );
+    /// What the last check after a restart found.
+    pub fn audit(&self) -> Option<Arc<AuditReport>> {
+        self.audit.lock().clone()
+    }
+
+    /// Waits until statements may be sent.
+    pub async fn ready(&self) -> Arc<Connection> {
+        let mut states = self.state.subscribe();
+        loop {
+            if let LinkState::Ready(connection) = &*states.borrow_and_update() {
+                return Arc::clone(connection);
             }
-            *state = LinkState::Down {
+            // The sender is this object's own, so the channel does not close.
+            let _ = states.changed().await;
+        }
+    }
+
+    /// A statement found no answer.
+    pub fn lost(&self, reason: &str) {
+        self.leave(
+            LinkState::Down {
                 reason: reason.to_owned(),
-            };
-            was_up
+            },
+            "Nexus is out of reach; changes are journaled until it is back",
+        );
+    }
+
+    /// What Nexus did or said cannot be trusted. Ends its session, so that nothing more is written.
+    pub fn trip(&self, connection: &Connection, reason: &str) {
+        connection.graph.session().end();
+        self.degrade(reason);
+    }
+
+    /// Nexus answers and must not be written to.
+    pub(super) fn degrade(&self, reason: &str) {
+        self.leave(
+            LinkState::Degraded {
+                reason: reason.to_owned(),
+            },
+            "Nexus cannot be written to; changes are journaled",
+        );
+    }
+
+    fn leave(&self, next: LinkState, message: &str) {
+        self.state.send_if_modified(|state| {
+            // A worse state is not made better by a lane that meets its consequences.
+            if matches!(
+                (&*state, &next),
+                (LinkState::Degraded { .. }, LinkState::Down { .. })
+            ) {
+                return false;
+            }
+            let changed = state.name() != next.name() || state.reason() != next.reason();
+            if changed {
+                tracing::warn!(reason = next.reason().unwrap_or_default(), "{message}");
+            }
+            *state = next.clone();
+            changed
         });
     }
 
-    async fn down(&self) {
+    pub(super) fn set_ready(&self, connection: Arc<Connection>) {
+        self.state.send_replace(LinkState::Ready(connection));
+    }
+
+    /// The process is another one, and nothing is known of it yet.
+    pub(super) fn set_down(&self, reason: &str) {
+        self.state.send_replace(LinkState::Down {
+            reason: reason.to_owned(),
+        });
+    }
+
+    pub(super) fn set_capabilities(&self, capabilities: Arc<Capabilities>) {
+        *self.capabilities.lock() = Some(capabilities);
+    }
+
+    pub(super) fn set_audit(&self, report: Arc<AuditReport>) {
+        *self.audit.lock() = Some(report);
+    }
+
+    /// Waits until the state is no longer `Ready`.
+    pub(super) async fn left(&self) {
         let _ = self
             .state
             .subscribe()
-            .wait_for(|state| !matches!(state, LinkState::Ready { .. }))
+            .wait_for(|state| !matches!(state, LinkState::Ready(_)))
             .await;
     }
-}
-
-/// Brings the link up, again and again, until `stop` says true.
-pub(super) async fn supervise(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
-    let cap = Duration::from_millis(context.config.sync.max_retry_delay_ms);
-    let mut wait = FIRST_WAIT;
-    while !*stop.borrow_and_update() {
-        let pause = match connect(&context).await {
-            Ok(()) => {
-                wait = FIRST_WAIT;
-                WATCH
-            }
-            Err(error) => {
-                context.link.lost(&error.to_string());
-                // Fifty to a hundred percent, so that several plugins do not come back at once.
-                let jittered = wait.mul_f64(rand::random_range(0.5..=1.0));
-                wait = (wait * 2).min(cap);
-                jittered
-            }
-        };
-        let up = matches!(context.link.state(), LinkState::Ready { .. });
-        tokio::select! {
-            _ = stop.changed() => {}
-            () = tokio::time::sleep(pause) => {}
-            () = context.link.down(), if up => tokio::time::sleep(FIRST_WAIT).await,
-        }
-    }
-}
-
-async fn connect(context: &Context) -> Result<(), GraphError> {
-    let client = context.graph.client();
-    let process = client.look().await?;
-    let session = context.graph.session();
-    if session.as_ref().is_none_or(|session| !session.observe(&process)) {
-        if !process.is_settled() {
-            return Err(NexusError::Unsettled.into());
-        }
-        if session.is_some() {
-            tracing::warn!(
-                version = process.version(),
-                "Nexus was restarted; what it holds is compared again"
-            );
-            match context.journal.next_epoch() {
-                Ok(_) => {}
-                Err(error) => tracing::error!(%error, "the journal cannot begin a new epoch"),
-            }
-        }
-        context.graph.use_session(client.session(process.clone())?);
-        // Indexes are made again below.
-        context.link.lost("restarted");
-    }
-    if matches!(context.link.state(), LinkState::Ready { .. }) {
-        return Ok(());
-    }
-    context.graph.ensure_indexes().await?;
-    tracing::info!(version = process.version(), "Nexus is in reach");
-    context.link.state.send_replace(LinkState::Ready {
-        version: process.version().to_owned(),
-    });
-    Ok(())
 }

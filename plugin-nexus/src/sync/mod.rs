@@ -2,17 +2,21 @@
 //!
 //! ```text
 //! lane: claim a batch -> stage (nodes | edges) -> commit          reconcile: store <-> journal -> hints
-//!                          |                                      link: is Nexus there, and the one we know?
-//!                          +-- host: the documents as they are now
-//!                          +-- graph: what has to be written, no more
+//!                          |                                      supervisor: the link to Nexus
+//!                          +-- host: the documents as they are now          audit: what is there after a restart
+//!                          +-- graph: what has to be written, no more       sweep: retracted edges, where it can delete
+//!                          +-- graph: a sample is read back
 //! ```
 //!
 //! Invariants:
 //! - A stage looks at the store when it works; a hint says only where to look. So any stage may be repeated at any time.
 //! - A document's own fault blocks that document only. A fault of Nexus or of the way to it is nobody's fault: batches go
 //!   back as they were and lanes wait for the link.
+//! - Nothing is written to a process of Nexus that was not checked and probed, or that did not do what it said.
 //! - Nodes are written before the edges between them; an edge is only written to a node that the journal has a state of.
 
+mod audit;
+mod connection;
 mod context;
 mod document;
 mod edges;
@@ -24,7 +28,11 @@ mod link;
 mod neighbours;
 mod nodes;
 mod reconcile;
+mod supervisor;
+mod sweep;
 
+pub use audit::AuditReport;
+pub use connection::Connection;
 pub use context::Context;
 pub use document::is_reserved_property;
 pub use engine::Engine;

@@ -10,14 +10,16 @@ use std::sync::Arc;
 
 use vectorizer_plugin_api::model::{Document, Fields};
 
+use super::connection::Connection;
 use super::context::{Context, now_text};
 use super::document::{Place, Version, properties};
 use super::fault::StageFault;
-use super::fingerprint::{fingerprint, vector_digest};
+use super::fingerprint::{fingerprint, fingerprint_text, vector_digest};
 use super::lane::{Done, Failed};
 use crate::graph::literal::LiteralError;
-use crate::graph::{Bucket, DocumentKey, GraphError, NodeWrite, RecordShape};
-use crate::journal::{Batch, Claim, DocumentState, Outcome, StateChange, Work};
+use crate::graph::verify::WrittenNode;
+use crate::graph::{Bucket, DocumentKey, Graph, GraphError, NodeVersion, NodeWrite, RecordShape};
+use crate::journal::{Batch, Claim, DocumentState, Outcome, Stage, StateChange, Work};
 
 /// A document that is in the store.
 struct Present {
@@ -40,15 +42,19 @@ struct Gone {
 ///
 /// # Errors
 /// [`StageFault`]; nothing of the batch counts as done then.
-pub(super) async fn run(context: &Arc<Context>, batch: &Batch) -> Result<Done, StageFault> {
+pub(super) async fn run(
+    context: &Arc<Context>,
+    connection: &Connection,
+    batch: &Batch,
+) -> Result<Done, StageFault> {
     let mut done = Done::default();
     if !context.config.syncs(&batch.collection) {
         done.outcomes = batch.claims.iter().map(|claim| all_done(&claim.id)).collect();
         return Ok(done);
     }
     let (present, gone) = survey(context, batch, &mut done).await?;
-    remove(context, batch, gone, &mut done).await?;
-    write(context, batch, present, &mut done).await?;
+    remove(context, connection, batch, gone, &mut done).await?;
+    write(context, connection, batch, present, &mut done).await?;
     Ok(done)
 }
 
@@ -127,6 +133,7 @@ fn assess(claim: &Claim, place: Place, document: Document, state: Option<Documen
 
 async fn remove(
     context: &Arc<Context>,
+    connection: &Connection,
     batch: &Batch,
     gone: Vec<Gone>,
     done: &mut Done,
@@ -135,7 +142,8 @@ async fn remove(
         return Ok(());
     }
     let keys: Vec<DocumentKey> = gone.iter().map(|document| document.key.clone()).collect();
-    done.deleted += context.graph.delete_documents(&keys).await?;
+    done.deleted += connection.graph.delete_nodes(&keys).await?;
+    connection.mark_written();
     for Gone { id, state, .. } in gone {
         let document = batch.document(&id);
         for source in context.journal.sources(&document)? {
@@ -159,6 +167,7 @@ async fn remove(
 
 async fn write(
     context: &Arc<Context>,
+    connection: &Connection,
     batch: &Batch,
     present: Vec<Present>,
     done: &mut Done,
@@ -178,7 +187,7 @@ async fn write(
             .push(Outcome::new(document.id, document.left, StateChange::Keep));
     }
 
-    let stored = stored_records(context, &changed, epoch).await?;
+    let stored = stored_records(context, &connection.graph, &changed, epoch).await?;
     let synced_at = now_text();
     let mut writes = Vec::with_capacity(changed.len());
     for document in changed {
@@ -235,8 +244,40 @@ async fn write(
         }
     }
     let rows: Vec<NodeWrite> = writes.iter().map(|(write, ..)| write.clone()).collect();
-    context.graph.upsert_documents(&rows).await?;
-    for (_, document, (state, lost)) in writes {
+    let refused = connection.graph.upsert_nodes(&rows).await?;
+    let refused: HashMap<usize, String> = refused
+        .into_iter()
+        .map(|refused| (refused.row, refused.error.to_string()))
+        .collect();
+    let kept: Vec<usize> = (0..writes.len())
+        .filter(|row| !refused.contains_key(row))
+        .collect();
+    let sample: Vec<(NodeWrite, WrittenNode)> = connection
+        .sample(Stage::Nodes, kept.len())
+        .into_iter()
+        .map(|at| {
+            let (write, document, (state, _)) = &writes[kept[at]];
+            let written = WrittenNode {
+                key: write.key().clone(),
+                bucket: document.place.bucket.clone(),
+                version: NodeVersion {
+                    rev: Some(state.rev),
+                    fingerprint: Some(fingerprint_text(state.fingerprint)),
+                },
+            };
+            (write.clone(), written)
+        })
+        .collect();
+    verify(context, &connection.graph, sample).await?;
+    for (row, (_, document, (state, lost))) in writes.into_iter().enumerate() {
+        if let Some(error) = refused.get(&row) {
+            let claim = batch.claims.iter().find(|claim| claim.id == document.id);
+            done.failed.extend(claim.map(|claim| Failed {
+                claim: claim.clone(),
+                error: error.clone(),
+            }));
+            continue;
+        }
         done.written.push(Arc::clone(&document.id));
         done.outcomes.push(Outcome {
             id: document.id,
@@ -249,6 +290,35 @@ async fn write(
     Ok(())
 }
 
+/// Reads nodes back. Those that differ are written once more; if they differ again, the server is not to be trusted.
+async fn verify(
+    context: &Context,
+    graph: &Graph,
+    sample: Vec<(NodeWrite, WrittenNode)>,
+) -> Result<(), StageFault> {
+    if sample.is_empty() {
+        return Ok(());
+    }
+    let (writes, written): (Vec<_>, Vec<_>) = sample.into_iter().unzip();
+    let first = graph.verify_nodes(&written).await?;
+    context.metrics.verified(Stage::Nodes, written.len(), first.len());
+    if first.is_empty() {
+        return Ok(());
+    }
+    let differing = |key: &DocumentKey| first.iter().any(|mismatch| mismatch.key == *key);
+    let writes: Vec<_> = writes
+        .into_iter()
+        .filter(|write| differing(write.key()))
+        .collect();
+    let written: Vec<_> = written.into_iter().filter(|node| differing(&node.key)).collect();
+    tracing::warn!(nodes = writes.len(), first = %first[0], "nodes read back differently; they are written once more");
+    graph.upsert_nodes(&writes).await?;
+    match graph.verify_nodes(&written).await?.into_iter().next() {
+        None => Ok(()),
+        Some(mismatch) => Err(GraphError::from(mismatch).into()),
+    }
+}
+
 /// What is known of a stored record.
 #[derive(Debug, Clone)]
 struct Known {
@@ -259,6 +329,7 @@ struct Known {
 /// Reads the records of all documents whose state is not of this epoch: by key, `None` for those without a node.
 async fn stored_records(
     context: &Arc<Context>,
+    graph: &Graph,
     documents: &[Present],
     epoch: u32,
 ) -> Result<BTreeMap<String, Option<Known>>, StageFault> {
@@ -275,7 +346,7 @@ async fn stored_records(
     if keys.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let found = context.graph.read_documents(&keys).await?;
+    let found = graph.read_nodes(&keys).await?;
     keys.into_iter()
         .map(|key| {
             let known = match found.get(&key) {

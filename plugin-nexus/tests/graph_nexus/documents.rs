@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use vectorizer_plugin_nexus::graph::record::{KEY, PAD};
+use vectorizer_plugin_nexus::graph::schema::NodeLabel;
 use vectorizer_plugin_nexus::graph::{Bucket, DocumentKey, NodeWrite, RecordShape};
 
-use crate::server::{Server, key, new_node, printed, props, update};
+use crate::server::{Server, key, new_node, printed, props, put, update};
 
 fn varied() -> Value {
     json!({
@@ -31,17 +32,14 @@ async fn every_kind_of_value_comes_back_and_the_record_has_the_announced_width()
     for server in Server::all().await {
         let graph = server.graph().await;
         let write = new_node("1", varied());
-        graph
-            .upsert_documents(std::slice::from_ref(&write))
-            .await
-            .unwrap();
+        put(&graph, std::slice::from_ref(&write)).await;
         let stored = server.stored("c/1").await.unwrap();
         let mut held = stored.clone();
         held.remove(KEY);
         held.remove(PAD);
         assert_eq!(Value::Object(held), varied(), "{}", server.name);
         assert_eq!(printed(&stored), write.shape().width as usize, "{}", server.name);
-        let read = graph.read_documents(&[key("1")]).await.unwrap();
+        let read = graph.read_nodes(&[key("1")]).await.unwrap();
         assert_eq!(read[&key("1")], stored, "{}", server.name);
     }
 }
@@ -56,16 +54,14 @@ async fn floats_of_any_kind_are_stored_as_they_were_sent() {
             "f",
             json!({"floats": floats, "widened": widened, "tiny": 3.3e-300, "huge": 7.7e300}),
         );
-        graph
-            .upsert_documents(std::slice::from_ref(&write))
-            .await
-            .unwrap();
+        put(&graph, std::slice::from_ref(&write)).await;
         // Every update makes the server read and print the record anew.
         for round in 0..5 {
-            graph
-                .upsert_documents(&[NodeWrite::build(key("g"), &props(json!({"n": round})), None).unwrap()])
-                .await
-                .unwrap();
+            put(
+                &graph,
+                &[NodeWrite::build(key("g"), &props(json!({"n": round})), None).unwrap()],
+            )
+            .await;
             server
                 .ask(
                     "MATCH (d:Document {key: $key}) SET d.extra = $n",
@@ -99,13 +95,10 @@ async fn an_update_replaces_removes_and_keeps_the_width() {
             "1",
             json!({"title": "t".repeat(400), "gone": [1, 2, 3], "rev": 1}),
         );
-        graph.upsert_documents(std::slice::from_ref(&long)).await.unwrap();
+        put(&graph, std::slice::from_ref(&long)).await;
         let before = printed(&server.stored("c/1").await.unwrap());
         let short = update(long.shape(), "1", json!({"title": "t", "rev": 2}));
-        graph
-            .upsert_documents(&[short.clone(), short.clone()])
-            .await
-            .unwrap();
+        put(&graph, &[short.clone(), short.clone()]).await;
         let stored = server.stored("c/1").await.unwrap();
         assert_eq!(
             (stored["title"].as_str(), stored.get("gone")),
@@ -114,7 +107,7 @@ async fn an_update_replaces_removes_and_keeps_the_width() {
             server.name
         );
         assert_eq!((printed(&stored), before), (512, 512), "{}", server.name);
-        assert_eq!(graph.count_documents().await.unwrap(), 1);
+        assert_eq!(graph.count_nodes(NodeLabel::Document).await.unwrap(), 1);
         // What was remembered is what is measured.
         assert_eq!(
             &RecordShape::of_stored(&stored, |_| true).unwrap(),
@@ -130,10 +123,7 @@ async fn properties_of_others_survive_an_update() {
     for server in Server::all().await {
         let graph = server.graph().await;
         let first = new_node("1", json!({"title": "one"}));
-        graph
-            .upsert_documents(std::slice::from_ref(&first))
-            .await
-            .unwrap();
+        put(&graph, std::slice::from_ref(&first)).await;
         server
             .ask(
                 "MATCH (d:Document {key: $key}) SET d.theirs = $v",
@@ -141,17 +131,14 @@ async fn properties_of_others_survive_an_update() {
             )
             .await;
         let read = graph
-            .read_documents(&[key("1")])
+            .read_nodes(&[key("1")])
             .await
             .unwrap()
             .remove(&key("1"))
             .unwrap();
         let shape = RecordShape::of_stored(&read, |name| name == "title").unwrap();
         assert_eq!(&shape, first.shape());
-        graph
-            .upsert_documents(&[update(&shape, "1", json!({"title": "2"}))])
-            .await
-            .unwrap();
+        put(&graph, &[update(&shape, "1", json!({"title": "2"}))]).await;
         assert_eq!(
             server.stored("c/1").await.unwrap()["theirs"],
             "kept",
@@ -166,17 +153,17 @@ async fn many_documents_are_read_in_batches_and_absent_ones_are_absent() {
     for server in Server::all().await {
         let graph = server.graph().await;
         let writes: Vec<_> = (0..230).map(|n| new_node(n, json!({"n": n}))).collect();
-        graph.upsert_documents(&writes).await.unwrap();
+        put(&graph, &writes).await;
         let keys: Vec<_> = (0..260).map(key).collect();
-        let read = graph.read_documents(&keys).await.unwrap();
+        let read = graph.read_nodes(&keys).await.unwrap();
         assert_eq!(
-            (read.len(), graph.count_documents().await.unwrap()),
+            (read.len(), graph.count_nodes(NodeLabel::Document).await.unwrap()),
             (230, 230),
             "{}",
             server.name
         );
         assert!((0..230).all(|n| read[&key(n)]["n"] == n));
-        assert!(graph.read_documents(&[]).await.unwrap().is_empty());
+        assert!(graph.read_nodes::<DocumentKey>(&[]).await.unwrap().is_empty());
     }
 }
 
@@ -207,15 +194,15 @@ async fn hostile_ids_find_themselves_and_nothing_else() {
             .collect();
         let huge = "h".repeat(100_000);
         writes.push(new_node(&huge, json!({"vector_id": "huge"})));
-        graph.upsert_documents(&writes).await.unwrap();
+        put(&graph, &writes).await;
         for id in ids {
-            let read = graph.read_documents(&[key(id), key("absent")]).await.unwrap();
+            let read = graph.read_nodes(&[key(id), key("absent")]).await.unwrap();
             assert_eq!(read.len(), 1, "{} {id}", server.name);
             assert_eq!(read[&key(id)]["vector_id"], id, "{}", server.name);
         }
         let all: Vec<_> = ids.iter().map(key).chain([key(&huge)]).collect();
         assert_eq!(
-            graph.read_documents(&all).await.unwrap().len(),
+            graph.read_nodes(&all).await.unwrap().len(),
             ids.len() + 1,
             "{}",
             server.name
@@ -235,26 +222,22 @@ async fn a_bucket_lists_its_documents_and_no_other() {
         let writes: Vec<_> = ids
             .iter()
             .map(|id| {
-                let desired =
-                    json!({"bucket": bucket_of(id).as_str(), "rev": format!("r-{id}"), "fingerprint": "f"});
+                let desired = json!({"bucket": bucket_of(id).as_str(), "rev": id.len(), "fingerprint": "f"});
                 new_node(id, desired)
             })
             .collect();
-        graph.upsert_documents(&writes).await.unwrap();
-        let listing = graph.list_bucket(&shelf).await.unwrap();
+        put(&graph, &writes).await;
+        let listing = graph.list_buckets(std::slice::from_ref(&shelf)).await.unwrap();
         let listed: Vec<DocumentKey> = listing.entries.iter().map(|entry| entry.key.clone()).collect();
         let mut expected: Vec<DocumentKey> = inside.iter().map(key).collect();
         expected.sort();
         assert_eq!((listed, listing.unreadable), (expected, 0), "{}", server.name);
         let first = &listing.entries[0];
-        assert!(
-            first.rev.as_ref().unwrap().as_str().unwrap().starts_with("r-d"),
-            "{}",
-            server.name
-        );
-        assert_eq!(first.fingerprint.as_deref(), Some("f"));
+        let length = first.key.as_str().len() - "c/".len();
+        assert_eq!(first.version.rev, Some(length as u64), "{}", server.name);
+        assert_eq!(first.version.fingerprint.as_deref(), Some("f"));
         let empty = graph
-            .list_bucket(&Bucket::of("other", "d0").unwrap())
+            .list_buckets(&[Bucket::of("other", "d0").unwrap()])
             .await
             .unwrap();
         assert!(empty.entries.is_empty());

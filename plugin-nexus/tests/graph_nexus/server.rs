@@ -5,11 +5,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nexus_dev::NexusDev;
+use nexus_dev::{FaultHandle, NexusDev, Quirks};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use vectorizer_plugin_nexus::graph::{DocumentKey, Graph, JsonMap, NodeWrite, RecordShape};
-use vectorizer_plugin_nexus::nexus::{NexusClient, NexusConfig};
+use vectorizer_plugin_nexus::graph::probe::{ProbeSettings, ServerFacts, probe};
+use vectorizer_plugin_nexus::graph::{
+    Capabilities, DocumentKey, Edge, Graph, JsonMap, NodeWrite, RecordShape,
+};
+use vectorizer_plugin_nexus::nexus::{NexusClient, NexusConfig, Session};
 
 /// A server that is stopped, and whose data is removed, when it goes out of scope.
 pub(crate) struct Server {
@@ -19,7 +22,12 @@ pub(crate) struct Server {
 }
 
 enum Running {
-    Dev { _server: NexusDev },
+    /// In this process; `None` only while it restarts.
+    Dev {
+        server: Option<NexusDev>,
+        quirks: Option<Quirks>,
+        data: TempDir,
+    },
     Real(RealNexus),
 }
 
@@ -33,17 +41,32 @@ struct RealNexus {
 impl Server {
     /// Every server that is available, each empty.
     pub(crate) async fn all() -> Vec<Self> {
-        let mut servers = vec![Self::dev().await];
+        let mut servers = vec![Self::dev(None).await, Self::dev(Some(Quirks::V2_5)).await];
         servers.extend(Self::real().await);
         servers
     }
 
-    async fn dev() -> Self {
-        let server = NexusDev::builder().start().await.unwrap();
+    /// Those that behave as Nexus 2.5 does: the development server with quirks, and the real one.
+    pub(crate) async fn of_2_5() -> Vec<Self> {
+        let mut servers = vec![Self::dev(Some(Quirks::V2_5)).await];
+        servers.extend(Self::real().await);
+        servers
+    }
+
+    pub(crate) async fn dev(quirks: Option<Quirks>) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let server = start_dev(&data, quirks, 0).await;
         Self {
-            name: "nexus-dev",
+            name: match quirks {
+                None => "nexus-dev",
+                Some(_) => "nexus-dev with quirks",
+            },
             url: server.url().to_owned(),
-            running: Running::Dev { _server: server },
+            running: Running::Dev {
+                server: Some(server),
+                quirks,
+                data,
+            },
         }
     }
 
@@ -71,36 +94,82 @@ impl Server {
         Some(server)
     }
 
-    /// Stops the real server gently and starts it again on its data.
-    pub(crate) async fn restart(&mut self) {
-        let Running::Real(real) = &mut self.running else {
-            panic!("only the real server keeps its data")
-        };
-        let pid = real.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
-        real.child.wait().unwrap();
-        real.child = RealNexus::spawn(&real.binary, real.port, &real.data);
+    /// Ends the server, gently or by force where it has a process of its own, and starts it again on its data.
+    pub(crate) async fn restart(&mut self, gently: bool) {
+        match &mut self.running {
+            Running::Dev { server, quirks, data } => {
+                let ended = server.take().unwrap();
+                let port = ended.addr().port();
+                ended.shutdown().await.unwrap();
+                *server = Some(start_dev(data, *quirks, port).await);
+            }
+            Running::Real(real) => {
+                let signal = if gently { "-TERM" } else { "-KILL" };
+                let pid = real.child.id().to_string();
+                assert!(
+                    Command::new("kill")
+                        .args([signal, &pid])
+                        .status()
+                        .unwrap()
+                        .success()
+                );
+                real.child.wait().unwrap();
+                real.child = RealNexus::spawn(&real.binary, real.port, &real.data);
+            }
+        }
         self.wait_until_healthy().await;
     }
 
-    /// The graph on this server, with its indexes.
-    pub(crate) async fn graph(&self) -> Graph {
+    fn client(&self) -> Arc<NexusClient> {
         let config = NexusConfig::new(self.url.parse().unwrap());
-        let graph = Graph::new(Arc::new(NexusClient::new(config).unwrap()));
+        Arc::new(NexusClient::new(config).unwrap())
+    }
+
+    /// The faults of a development server.
+    pub(crate) fn faults(&self) -> &FaultHandle {
+        match &self.running {
+            Running::Dev {
+                server: Some(server), ..
+            } => server.faults(),
+            _ => panic!("only a development server has faults"),
+        }
+    }
+
+    /// A session with the process that runs now.
+    pub(crate) async fn session(&self) -> Arc<Session> {
+        let client = self.client();
         let process = loop {
-            let process = graph.client().look().await.unwrap();
+            let process = client.look().await.unwrap();
             if process.is_settled() {
                 break process;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         };
-        graph.use_session(graph.client().session(process).unwrap());
+        client.session(process).unwrap()
+    }
+
+    /// What the server tells of itself.
+    pub(crate) async fn facts(&self) -> ServerFacts {
+        let client = self.client();
+        let stats = client.stats().await.unwrap();
+        ServerFacts {
+            labels: client.labels().await.unwrap(),
+            label_count: stats.label_count,
+            rel_count: stats.rel_count,
+        }
+    }
+
+    /// What a probe of this server says.
+    pub(crate) async fn capabilities(&self, session: &Arc<Session>, settings: ProbeSettings) -> Capabilities {
+        probe(session, &self.facts().await, settings).await.unwrap()
+    }
+
+    /// The graph on this server, by the forms that are right on it, with its indexes.
+    pub(crate) async fn graph(&self) -> Graph {
+        let session = self.session().await;
+        let capabilities = self.capabilities(&session, ProbeSettings::default()).await;
+        assert_eq!(capabilities.missing(), Vec::<String>::new(), "{}", self.name);
+        let graph = Graph::new(session, capabilities.forms);
         graph.ensure_indexes().await.unwrap();
         graph
     }
@@ -135,8 +204,7 @@ impl Server {
     }
 
     async fn wait_until_healthy(&self) {
-        let config = NexusConfig::new(self.url.parse().unwrap());
-        let client = NexusClient::new(config).unwrap();
+        let client = self.client();
         for _ in 0..300 {
             if client.look().await.is_ok() {
                 return;
@@ -147,9 +215,24 @@ impl Server {
     }
 }
 
+async fn start_dev(data: &TempDir, quirks: Option<Quirks>, port: u16) -> NexusDev {
+    let mut builder = NexusDev::builder()
+        .bind(([127, 0, 0, 1], port).into())
+        .data_dir(data.path());
+    if let Some(quirks) = quirks {
+        builder = builder.quirks(quirks);
+    }
+    builder.start().await.unwrap()
+}
+
 impl RealNexus {
     fn spawn(binary: &str, port: u16, data: &TempDir) -> Child {
-        Command::new(binary)
+        let mut command = Command::new(binary);
+        // With these in its environment Nexus takes itself for its own test, and forgets its labels at a restart.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO")) {
+            command.env_remove(name);
+        }
+        command
             .env("NEXUS_ADDR", format!("127.0.0.1:{port}"))
             .env("NEXUS_DATA_DIR", data.path())
             .env("NEXUS_RPC_ENABLED", "false")
@@ -184,6 +267,16 @@ pub(crate) fn new_node(id: impl ToString, desired: Value) -> NodeWrite {
 /// A write over what an earlier write left.
 pub(crate) fn update(before: &RecordShape, id: impl ToString, desired: Value) -> NodeWrite {
     NodeWrite::build(key(id), &props(desired), Some(before)).unwrap()
+}
+
+/// Writes nodes that the server has to take.
+pub(crate) async fn put(graph: &Graph, writes: &[NodeWrite]) {
+    assert_eq!(graph.upsert_nodes(writes).await.unwrap(), []);
+}
+
+/// Writes edges that the server has to take.
+pub(crate) async fn put_edges(graph: &Graph, edges: &[Edge]) {
+    assert_eq!(graph.write_edges(edges).await.unwrap(), []);
 }
 
 /// Bytes of a record, measured by printing it.

@@ -12,12 +12,13 @@ use rand::{Rng, SeedableRng};
 use serde::Serialize;
 
 use super::{FaultEffect, FaultError, FaultRule};
+use crate::statement::JsonParams;
 
 /// What a request is to the rules.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Request<'a> {
-    /// A statement with its text.
-    Statement(&'a str),
+    /// A statement with its text and its parameters.
+    Statement(&'a str, &'a JsonParams),
     /// `GET /health` or `GET /stats`.
     Probe,
 }
@@ -150,7 +151,14 @@ impl FaultRule {
     fn concerns(&self, request: Request<'_>) -> bool {
         match request {
             Request::Probe => self.probes,
-            Request::Statement(text) => self.matching.as_ref().is_none_or(|part| text.contains(part)),
+            Request::Statement(text, params) => {
+                self.matching.as_ref().is_none_or(|part| text.contains(part))
+                    && self.matching_row.as_ref().is_none_or(|part| {
+                        params
+                            .values()
+                            .any(|value| value.to_string().contains(part.as_str()))
+                    })
+            }
         }
     }
 
@@ -172,7 +180,12 @@ mod tests {
 
     fn hits(handle: &FaultHandle, requests: usize) -> Vec<bool> {
         (0..requests)
-            .map(|_| handle.decide(Request::Statement("RETURN 1")).effect.is_some())
+            .map(|_| {
+                handle
+                    .decide(Request::Statement("RETURN 1", &JsonParams::new()))
+                    .effect
+                    .is_some()
+            })
             .collect()
     }
 
@@ -198,10 +211,30 @@ mod tests {
             .unwrap();
         assert_eq!(hits(&handle, 3), [false, false, false]);
         let merges: Vec<_> = (0..3)
-            .map(|_| handle.decide(Request::Statement("MERGE (n)")).effect.is_some())
+            .map(|_| {
+                handle
+                    .decide(Request::Statement("MERGE (n)", &JsonParams::new()))
+                    .effect
+                    .is_some()
+            })
             .collect();
         assert_eq!(merges, [true, true, false]);
         assert_eq!(handle.counts().statuses, 2);
+    }
+
+    #[test]
+    fn a_rule_may_ask_for_a_text_in_the_parameters() {
+        let handle = FaultHandle::new(0);
+        handle
+            .add(FaultRule::status(500).matching("MERGE").matching_row("poison"))
+            .unwrap();
+        let hit = |text, title: &str| {
+            let params = serde_json::json!({"rows": [{"title": title}]});
+            let request = Request::Statement(text, params.as_object().unwrap());
+            handle.decide(request).effect.is_some()
+        };
+        assert!(hit("MERGE (n)", "a poisoned title"));
+        assert!(!hit("MERGE (n)", "a title") && !hit("RETURN 1", "a poisoned title"));
     }
 
     #[test]
@@ -214,7 +247,7 @@ mod tests {
         ];
         handle.set(rules).unwrap();
         handle.add(FaultRule::drop_after()).unwrap();
-        let decision = handle.decide(Request::Statement("RETURN 1"));
+        let decision = handle.decide(Request::Statement("RETURN 1", &JsonParams::new()));
         assert!(
             (15..=18).contains(&decision.delay.as_millis()),
             "{:?}",
@@ -235,7 +268,11 @@ mod tests {
             ])
             .unwrap();
         let effects: Vec<_> = (0..3)
-            .map(|_| handle.decide(Request::Statement("RETURN 1")).effect)
+            .map(|_| {
+                handle
+                    .decide(Request::Statement("RETURN 1", &JsonParams::new()))
+                    .effect
+            })
             .collect();
         assert_eq!(
             effects,

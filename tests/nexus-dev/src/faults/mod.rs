@@ -65,7 +65,10 @@ pub struct FaultRule {
     /// Only statements that contain this text; all statements when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matching: Option<String>,
-    /// Also `GET /health` and `GET /stats` (only without `matching`).
+    /// Only statements with this text somewhere in their parameters, as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matching_row: Option<String>,
+    /// Also `GET /health` and `GET /stats` (only without `matching` and `matching_row`).
     #[serde(default)]
     pub probes: bool,
     /// Only the next so many matching requests.
@@ -146,6 +149,13 @@ impl FaultRule {
         self
     }
 
+    /// Only statements with `text` somewhere in their parameters, as JSON.
+    #[must_use]
+    pub fn matching_row(mut self, text: impl Into<String>) -> Self {
+        self.matching_row = Some(text.into());
+        self
+    }
+
     /// Only the next `count` matching requests.
     #[must_use]
     pub fn times(mut self, count: u64) -> Self {
@@ -182,7 +192,7 @@ impl FaultRule {
         {
             return Err(FaultError::Status(code));
         }
-        if self.probes && self.matching.is_some() {
+        if self.probes && (self.matching.is_some() || self.matching_row.is_some()) {
             return Err(FaultError::ProbesMatching);
         }
         Ok(())

@@ -102,7 +102,7 @@ async fn cypher(
     Json(request): Json<CypherRequest>,
 ) -> Response {
     let CypherRequest { query, params } = request;
-    let decision = app.faults.decide(Request::Statement(&query));
+    let decision = app.faults.decide(Request::Statement(&query, &params));
     wait(decision.delay).await;
     let execute = async {
         // The statement runs to its end even when the client goes away meanwhile.

@@ -1,0 +1,356 @@
+//! Brings the link up, and keeps watch over it.
+//!
+//! One look at `/health` a second. Another process than the one known is met in this order, and nothing is written before
+//! its turn: check what is there ([`audit`]), find out what the server can do ([`probe`]), make the indexes, move the canary,
+//! begin a new epoch of the journal and hint what the check found; then lanes may go on. A process that must not be written to is
+//! looked at again after a while, which doubles up to [`COOL_DOWN_CAP`]; one whose file is damaged stays so until it is
+//! another.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::audit::{audit, repair};
+use super::connection::Connection;
+use super::context::Context;
+use super::fault::StageFault;
+use super::link::LinkState;
+use crate::graph::canary::{Canary, CanaryState};
+use crate::graph::probe::{ProbeSettings, ServerFacts, probe};
+use crate::graph::{Capabilities, Graph, GraphError};
+use crate::journal::CheckedServer;
+use crate::nexus::{Process, Session};
+
+/// How often a Nexus that answers is looked at.
+const WATCH: Duration = Duration::from_secs(1);
+/// First wait after a failed attempt to reach it.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// First and longest wait before a process that must not be written to is looked at again.
+const COOL_DOWN: Duration = Duration::from_secs(1);
+const COOL_DOWN_CAP: Duration = Duration::from_secs(60);
+/// The canary is moved at most so often: each time adds its record to the server's file.
+const CANARY_INTERVAL: Duration = Duration::from_secs(30);
+/// How exactly the start of a process is known from wall clocks.
+const START_TOLERANCE: Duration = Duration::from_secs(3);
+
+/// Watches until `stop` says true.
+pub(super) async fn supervise(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
+    let cap = Duration::from_millis(context.config.sync.max_retry_delay_ms);
+    let mut supervisor = Supervisor::new(&context);
+    let mut wait = FIRST_WAIT;
+    while !*stop.borrow_and_update() {
+        let pause = tokio::select! {
+            biased;
+            _ = stop.changed() => continue,
+            seen = context.client.look() => match seen {
+                Ok(process) => {
+                    wait = FIRST_WAIT;
+                    supervisor.meet(process).await
+                }
+                Err(error) => {
+                    supervisor.out_of_reach(&error.to_string());
+                    // Fifty to a hundred percent, so that several plugins do not come back at once.
+                    let jittered = wait.mul_f64(rand::random_range(0.5..=1.0));
+                    wait = (wait * 2).min(cap);
+                    jittered
+                }
+            },
+        };
+        let up = matches!(context.link.state(), LinkState::Ready(_));
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = context.link.left(), if up => tokio::time::sleep(FIRST_WAIT).await,
+        }
+    }
+}
+
+struct Supervisor<'a> {
+    context: &'a Arc<Context>,
+    /// The process seen last, as exactly as its start is known.
+    process: Option<Process>,
+    /// Whether another process was seen since this host started.
+    changed: bool,
+    connection: Option<Arc<Connection>>,
+    /// Why the present process must not be written to, whatever it may answer.
+    damage: Option<String>,
+    /// When a process that must not be written to is looked at again.
+    again: Option<Instant>,
+    cool_down: Duration,
+    canary_moved: Instant,
+}
+
+impl<'a> Supervisor<'a> {
+    fn new(context: &'a Arc<Context>) -> Self {
+        Self {
+            context,
+            process: None,
+            changed: false,
+            connection: None,
+            damage: None,
+            again: None,
+            cool_down: COOL_DOWN,
+            canary_moved: Instant::now(),
+        }
+    }
+
+    fn out_of_reach(&mut self, reason: &str) {
+        self.context.link.lost(reason);
+        if let Some(damage) = &self.damage {
+            self.context
+                .link
+                .degrade(&format!("{damage} (now out of reach: {reason})"));
+        }
+    }
+
+    /// Takes a look at `/health` in; answers when to look again.
+    async fn meet(&mut self, seen: Process) -> Duration {
+        if !seen.is_settled() {
+            // Too young to be told from a process that starts after it.
+            self.forget();
+            self.context.link.set_down("Nexus has just started");
+            return FIRST_WAIT;
+        }
+        match &self.process {
+            Some(known) if known.is_same(&seen) => {
+                if let Some(connection) = &self.connection {
+                    connection.graph.session().observe(&seen);
+                }
+                self.process = Some(known.narrowed(&seen));
+            }
+            known => {
+                if known.is_some() {
+                    tracing::warn!(
+                        version = seen.version(),
+                        "Nexus is another process; what it holds is checked before anything is written"
+                    );
+                }
+                self.forget();
+                self.process = Some(seen);
+            }
+        }
+        let result = self.proceed().await;
+        self.conclude(result)
+    }
+
+    /// What is known holds for another process.
+    fn forget(&mut self) {
+        if self.process.take().is_some() {
+            self.changed = true;
+        }
+        if let Some(connection) = self.connection.take() {
+            connection.graph.session().end();
+            self.context.link.lost("Nexus was restarted");
+        }
+        self.damage = None;
+        self.again = None;
+        self.cool_down = COOL_DOWN;
+    }
+
+    async fn proceed(&mut self) -> Result<(), StageFault> {
+        if let Some(damage) = &self.damage {
+            self.context.link.degrade(damage);
+            return Ok(());
+        }
+        if let Some(connection) = self.connection.clone() {
+            if !connection.graph.session().is_ended() {
+                if !matches!(self.context.link.state(), LinkState::Ready(_)) {
+                    self.context.link.set_ready(Arc::clone(&connection));
+                }
+                return self.tend_canary(&connection).await;
+            }
+            // A lane ended it, for what Nexus did.
+            self.connection = None;
+            self.again = Some(Instant::now() + self.cool_down);
+        }
+        if self.again.is_some_and(|again| Instant::now() < again) {
+            return Ok(());
+        }
+        match self.process.clone() {
+            Some(process) => self.establish(process).await,
+            None => Ok(()),
+        }
+    }
+
+    fn conclude(&mut self, result: Result<(), StageFault>) -> Duration {
+        match result {
+            Ok(()) => WATCH,
+            Err(StageFault::Link(error)) => {
+                self.context.link.lost(&error.to_string());
+                FIRST_WAIT
+            }
+            Err(StageFault::Server(error) | StageFault::Rejected(error)) => {
+                self.refuse(&error.to_string());
+                WATCH
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "Nexus cannot be checked");
+                self.context.link.lost(&fault.to_string());
+                WATCH
+            }
+        }
+    }
+
+    /// The process must not be written to for now.
+    fn refuse(&mut self, reason: &str) {
+        if let Some(connection) = self.connection.take() {
+            connection.graph.session().end();
+        }
+        self.context.link.degrade(reason);
+        self.again = Some(Instant::now() + self.cool_down);
+        self.cool_down = (self.cool_down * 2).min(COOL_DOWN_CAP);
+    }
+
+    async fn establish(&mut self, process: Process) -> Result<(), StageFault> {
+        let context = self.context;
+        let session = context
+            .client
+            .session(process.clone())
+            .map_err(GraphError::from)?;
+        let remembered = context.journal.checked_server()?;
+        let known = !self.changed
+            && remembered
+                .as_ref()
+                .is_some_and(|server| is_remembered(server, &process));
+        let report = if known {
+            None
+        } else {
+            let report = audit(context, &session, remembered.as_ref()).await?;
+            let report = Arc::new(report);
+            context.link.set_audit(Arc::clone(&report));
+            context.metrics.audited(&report);
+            if let Some(damage) = &report.damage {
+                tracing::error!(keys = ?report.keys, missing = report.missing, "{damage}");
+                session.end();
+                context.link.degrade(damage);
+                self.damage = Some(damage.clone());
+                return Ok(());
+            }
+            Some(report)
+        };
+
+        let graph = self.probe(&session).await?;
+        let Some((graph, capabilities)) = graph else {
+            session.end();
+            return Ok(());
+        };
+        graph.ensure_indexes().await?;
+        move_canary(context, &graph).await?;
+        self.canary_moved = Instant::now();
+
+        let unreadable = match &report {
+            Some(report) => {
+                context.journal.next_epoch()?;
+                repair(context, report)?;
+                if report.missing + report.stale + report.unknown > 0 {
+                    tracing::warn!(
+                        documents = report.documents,
+                        missing = report.missing,
+                        stale = report.stale,
+                        unknown = report.unknown,
+                        keys = ?report.keys,
+                        "Nexus does not hold what was written to it; it is synced again"
+                    );
+                }
+                report.unreadable
+            }
+            None => remembered.map_or(0, |server| server.unreadable),
+        };
+        context.journal.set_checked_server(&CheckedServer {
+            version: process.version().to_owned(),
+            started_millis: process.started_at().as_millisecond(),
+            unreadable,
+        })?;
+        self.changed = false;
+        let connection = Connection::new(graph, capabilities, context.config.verify.clone());
+        let connection = Arc::new(connection);
+        self.connection = Some(Arc::clone(&connection));
+        self.again = None;
+        context.link.set_ready(connection);
+        Ok(())
+    }
+
+    /// Finds out what the server can do; `None` where that is not enough.
+    async fn probe(
+        &mut self,
+        session: &Arc<Session>,
+    ) -> Result<Option<(Graph, Arc<Capabilities>)>, StageFault> {
+        let context = self.context;
+        let labels = context.client.labels().await.map_err(GraphError::from)?;
+        let stats = context.client.stats().await.map_err(GraphError::from)?;
+        let facts = ServerFacts {
+            labels,
+            label_count: stats.label_count,
+            rel_count: stats.rel_count,
+        };
+        let capabilities = Arc::new(probe(session, &facts, ProbeSettings::default()).await?);
+        context.link.set_capabilities(Arc::clone(&capabilities));
+        let missing = capabilities.missing();
+        tracing::info!(
+            version = capabilities.version,
+            probe_ms = capabilities.took.as_millis() as u64,
+            capabilities = capabilities.summary(),
+            "Nexus was probed"
+        );
+        if missing.is_empty() {
+            let graph = Graph::new(Arc::clone(session), capabilities.forms);
+            return Ok(Some((graph, capabilities)));
+        }
+        self.refuse(&format!(
+            "this Nexus ({}) has no right form of: {}",
+            capabilities.version,
+            missing.join(", ")
+        ));
+        Ok(None)
+    }
+
+    /// Moves the canary behind what was written since.
+    async fn tend_canary(&mut self, connection: &Connection) -> Result<(), StageFault> {
+        if self.canary_moved.elapsed() >= CANARY_INTERVAL && connection.take_written() {
+            self.canary_moved = Instant::now();
+            let moved = move_canary(self.context, &connection.graph).await;
+            if moved.is_err() {
+                connection.mark_written();
+            }
+            moved?;
+        }
+        // A connection that served for a while is trusted as at first.
+        self.cool_down = COOL_DOWN;
+        Ok(())
+    }
+}
+
+/// Moves the canary behind the last writes of a run.
+///
+/// # Errors
+/// [`StageFault`]; the next check is then less sure of the last documents.
+pub(super) async fn last_canary(context: &Context) -> Result<(), StageFault> {
+    let LinkState::Ready(connection) = context.link.state() else {
+        return Ok(());
+    };
+    if connection.take_written() {
+        move_canary(context, &connection.graph).await?;
+    }
+    Ok(())
+}
+
+async fn move_canary(context: &Context, graph: &Graph) -> Result<(), StageFault> {
+    let canary = Canary::of(&context.journal.installation()?).map_err(GraphError::from)?;
+    let from = match graph.canary(&canary).await? {
+        CanaryState::Sound(perch) => Some(perch),
+        // No restart took it, or the audit would have said so: somebody removed it.
+        CanaryState::Lost | CanaryState::Absent => None,
+    };
+    let moved = graph
+        .move_canary(&canary, from, context.journal.canary()?)
+        .await?;
+    Ok(context.journal.set_canary(moved.number)?)
+}
+
+/// Whether a process is the one that was checked in an earlier run of the host.
+fn is_remembered(server: &CheckedServer, process: &Process) -> bool {
+    jiff::Timestamp::from_millisecond(server.started_millis).is_ok_and(|started| {
+        server.version == process.version() && process.matches_wall_clock(started, START_TOLERANCE)
+    })
+}
