@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -50,8 +51,7 @@ impl Nexus {
         }
     }
 
-    /// Starts the real server where `NEXUS_SERVER_BIN` names its program and `real` is wanted, else nexus-dev. Data go into
-    /// `folder`.
+    /// Starts a server of a kind that has a process of its own. Data go into `folder`.
     ///
     /// # Errors
     /// [`TestError::Process`].
@@ -70,14 +70,20 @@ impl Nexus {
         std::fs::create_dir_all(&data).map_err(|error| TestError::file(&data, &error))?;
         let log = folder.join("nexus.log");
         match kind {
-            Kind::Dev => {
+            Kind::Dev | Kind::Quirks => {
                 let mut command = Command::new(artifacts.nexus_dev());
                 command
                     .args(["--addr", &address, "--data"])
                     .arg(&data)
                     .arg("--allow-faults");
+                if kind == Kind::Quirks {
+                    command.args(["--quirks", "2.5"]);
+                }
                 Server::start("nexus-dev", &mut command, &log)
             }
+            Kind::Given => Err(TestError::Process(
+                "the server at NEXUS_URL is not ours to start".into(),
+            )),
             Kind::Real => {
                 let program = std::env::var_os("NEXUS_SERVER_BIN")
                     .ok_or_else(|| TestError::Process("NEXUS_SERVER_BIN is not set".into()))?;
@@ -102,6 +108,29 @@ impl Nexus {
                 )
             }
         }
+    }
+
+    /// Takes every document node out, as a test does with a server that is not its own.
+    ///
+    /// # Errors
+    /// As [`Nexus::run`].
+    pub fn remove_documents(&self) -> Result<(), TestError> {
+        let rows: Vec<Value> = self
+            .documents()?
+            .into_iter()
+            .map(|node| json!({"key": node.key, "props": {"gc": "vectorizer-tests-are-over-0000000"}}))
+            .collect();
+        for rows in rows.chunks(100) {
+            self.run(
+                "UNWIND $rows AS row MATCH (d:Document {key: row.key}) SET d += row.props",
+                &json!({"rows": rows}),
+            )?;
+            self.run(
+                "MATCH (d:Document {gc:'vectorizer-tests-are-over-0000000'}) DETACH DELETE d",
+                &json!({}),
+            )?;
+        }
+        Ok(())
     }
 
     /// Runs a statement and returns its rows.
@@ -184,18 +213,78 @@ impl Nexus {
 pub enum Kind {
     /// The one of this workspace.
     Dev,
-    /// The real one.
+    /// The same with the wrong answers of Nexus 2.5.
+    Quirks,
+    /// The real one, started from the program that `NEXUS_SERVER_BIN` names.
     Real,
+    /// One that runs at `NEXUS_URL`. It must hold no documents, and cannot be restarted.
+    Given,
 }
 
 impl Kind {
-    /// The servers that the end-to-end tests run on: nexus-dev, and the real one where `NEXUS_SERVER_BIN` is set.
+    /// The servers that the end-to-end tests run on: nexus-dev with and without quirks, and the real ones that
+    /// `NEXUS_SERVER_BIN` and `NEXUS_URL` name.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        let mut kinds = vec![Self::Dev];
+        let mut kinds = Self::restartable();
+        if given_url().is_some() {
+            kinds.push(Self::Given);
+        }
+        kinds
+    }
+
+    /// Those of them that a test can stop and start.
+    #[must_use]
+    pub fn restartable() -> Vec<Self> {
+        let mut kinds = vec![Self::Dev, Self::Quirks];
         if std::env::var_os("NEXUS_SERVER_BIN").is_some() {
             kinds.push(Self::Real);
         }
         kinds
+    }
+}
+
+/// The address of the server that is given, if one is.
+#[must_use]
+pub fn given_url() -> Option<String> {
+    std::env::var("NEXUS_URL").ok().filter(|url| !url.is_empty())
+}
+
+/// The server at `NEXUS_URL`, lent to one test at a time of a process. It has to be empty at first, and is emptied at the end.
+#[derive(Debug)]
+pub struct Lent {
+    graph: Nexus,
+    _alone: MutexGuard<'static, ()>,
+}
+
+static LENT: Mutex<()> = Mutex::new(());
+
+impl Lent {
+    /// Waits for other tests to give it back.
+    ///
+    /// # Errors
+    /// [`TestError::Process`] where there is none, or it holds documents.
+    pub fn take() -> Result<Self, TestError> {
+        let alone = LENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let url = given_url().ok_or_else(|| TestError::Process("NEXUS_URL is not set".into()))?;
+        let graph = Nexus::new(&url);
+        let documents = graph.documents()?.len();
+        if documents > 0 {
+            return Err(TestError::Process(format!(
+                "the server at NEXUS_URL holds {documents} documents; tests would delete them, so they only take an empty one"
+            )));
+        }
+        Ok(Self {
+            graph,
+            _alone: alone,
+        })
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Err(error) = self.graph.remove_documents() {
+            eprintln!("the server at NEXUS_URL could not be emptied: {error}");
+        }
     }
 }

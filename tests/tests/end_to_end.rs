@@ -1,5 +1,5 @@
-//! From HTTP insert to graph, with the real host, the real plugin and real graph servers: nexus-dev, and the server that
-//! `NEXUS_SERVER_BIN` names. What the graph says is judged by reading all of it back (`oracle`).
+//! From HTTP insert to graph, with the real host, the real plugin and real graph servers: nexus-dev with and without the
+//! quirks of Nexus 2.5, and the servers that `NEXUS_SERVER_BIN` and `NEXUS_URL` name. What the graph says is judged by reading all of it back (`oracle`).
 
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vectorizer_tests::build::{Artifacts, Profile};
-use vectorizer_tests::nexus::{Kind, Nexus};
+use vectorizer_tests::nexus::{Kind, Lent, Nexus, given_url};
 use vectorizer_tests::oracle::{self, Expectation, Findings};
 use vectorizer_tests::process::{Server, free_port, wait_until};
 use vectorizer_tests::vectorizer::{HostFolder, Vectorizer};
@@ -25,15 +25,42 @@ struct Setup {
     folder: tempfile::TempDir,
     kind: Kind,
     nexus_port: u16,
+    nexus_url: String,
     host: HostFolder,
+}
+
+/// A graph server for as long as a test holds it.
+enum Graph {
+    Own(Server),
+    Lent(#[expect(dead_code, reason = "held until the end")] Lent),
+}
+
+impl Graph {
+    fn stop(self) {
+        match self {
+            Self::Own(server) => drop(server.stop().unwrap()),
+            Self::Lent(_) => {}
+        }
+    }
+
+    fn kill(self) {
+        match self {
+            Self::Own(server) => server.kill(),
+            Self::Lent(_) => panic!("a server that is lent is not killed"),
+        }
+    }
 }
 
 impl Setup {
     fn new(kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let nexus_port = free_port().unwrap();
+        let nexus_url = match kind {
+            Kind::Given => given_url().unwrap(),
+            Kind::Dev | Kind::Quirks | Kind::Real => format!("http://127.0.0.1:{nexus_port}"),
+        };
         let section = json!({
-            "nexus_url": format!("http://127.0.0.1:{nexus_port}"),
+            "nexus_url": nexus_url,
             "sync": {"max_retry_delay_ms": 500},
             "similarity": {
                 "top_k": EXPECT.top_k,
@@ -45,12 +72,19 @@ impl Setup {
             folder,
             kind,
             nexus_port,
+            nexus_url,
             host,
         }
     }
 
-    fn nexus(&self) -> Server {
-        Nexus::start(self.kind, &artifacts(), self.folder.path(), Some(self.nexus_port)).unwrap()
+    fn nexus(&self) -> Graph {
+        match self.kind {
+            Kind::Given => Graph::Lent(Lent::take().unwrap()),
+            kind => {
+                let server = Nexus::start(kind, &artifacts(), self.folder.path(), Some(self.nexus_port));
+                Graph::Own(server.unwrap())
+            }
+        }
     }
 
     fn host(&self) -> (Server, Vectorizer) {
@@ -60,7 +94,7 @@ impl Setup {
     }
 
     fn graph(&self) -> Nexus {
-        Nexus::new(&format!("http://127.0.0.1:{}", self.nexus_port))
+        Nexus::new(&self.nexus_url)
     }
 
     /// Waits until all is quiet, then compares everything.
@@ -209,7 +243,7 @@ fn a_host_killed_in_the_middle_of_an_insert_stream_ends_with_a_graph_equal_to_th
 
 #[test]
 fn with_nexus_absent_the_host_serves_and_the_journal_drains_when_it_appears() {
-    for kind in Kind::available() {
+    for kind in Kind::restartable() {
         let setup = Setup::new(kind);
         let (server, client) = setup.host();
         client.create("early", DIMENSION, "Cosine").unwrap();
@@ -239,7 +273,7 @@ fn with_nexus_absent_the_host_serves_and_the_journal_drains_when_it_appears() {
 
 #[test]
 fn nexus_killed_and_restarted_loses_nothing() {
-    for kind in Kind::available() {
+    for kind in Kind::restartable() {
         let setup = Setup::new(kind);
         let nexus = setup.nexus();
         let (server, client) = setup.host();
@@ -253,7 +287,7 @@ fn nexus_killed_and_restarted_loses_nothing() {
         client.insert("c", &documents(20..60, "s")).unwrap();
         let nexus = setup.nexus();
         assert_eq!(setup.assert_equal(&client).nodes, 60);
-        nexus.stop().unwrap();
+        nexus.stop();
         let _nexus = setup.nexus();
         client
             .insert("c", &documents(60..90, "after another restart"))

@@ -27,7 +27,7 @@ fn the_edges_of_real_documents_are_their_exact_neighbours() {
         .map(|(row, document)| (document.id.as_str(), row))
         .collect();
 
-    for kind in Kind::available() {
+    for kind in Kind::restartable() {
         let place = tempfile::tempdir().unwrap();
         let artifacts = Artifacts::of(Profile::Dev);
         let nexus = Nexus::start(kind, &artifacts, place.path(), None).unwrap();

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::graph::catalogue;
+use crate::graph::schema::NodeLabel;
 use crate::nexus::faulty_server::{Reply, Server, session};
 use crate::nexus::{FaultClass, NexusClient, NexusError, Rows, Session};
 
 const ROWS: &str = r#"{"columns":["n"],"rows":[[3]],"execution_time_ms":1}"#;
 
 async fn run(session: &Session) -> Result<Rows, NexusError> {
-    session.run(&catalogue::count_documents()).await
+    session
+        .run(&catalogue::nodes::count_nodes(NodeLabel::Document))
+        .await
 }
 
 async fn keeping() -> Server {

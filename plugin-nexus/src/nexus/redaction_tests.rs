@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::graph::catalogue;
+use crate::graph::schema::NodeLabel;
 use crate::nexus::faulty_server::{Reply, Server, session};
 use crate::nexus::{ApiKey, Auth, NexusClient, NexusConfig, NexusError};
 
@@ -91,12 +92,21 @@ async fn every_error_is_driven_and_shows_no_secret() {
             let client = Arc::new(NexusClient::new(config.clone()).unwrap());
             let session = session(&client).await;
             assert_clean(&format!("{config:?} {client:?} {session:?} {:#?}", session));
-            see(session.run(&catalogue::count_documents()).await.unwrap_err());
+            see(session
+                .run(&catalogue::nodes::count_nodes(NodeLabel::Document))
+                .await
+                .unwrap_err());
             server.set_health(Some(reply.clone()));
             see(client.look().await.unwrap_err());
-            see(session.run(&catalogue::count_documents()).await.unwrap_err());
+            see(session
+                .run(&catalogue::nodes::count_nodes(NodeLabel::Document))
+                .await
+                .unwrap_err());
             session.end();
-            see(session.run(&catalogue::count_documents()).await.unwrap_err());
+            see(session
+                .run(&catalogue::nodes::count_nodes(NodeLabel::Document))
+                .await
+                .unwrap_err());
             server.set_health(None);
             server.restart(0);
             see(client.session(client.look().await.unwrap()).unwrap_err());
@@ -129,7 +139,10 @@ async fn the_key_goes_into_the_header_that_is_asked_for_and_into_no_other() {
         config.auth = auth;
         let client = Arc::new(NexusClient::new(config).unwrap());
         let session = session(&client).await;
-        session.run(&catalogue::count_documents()).await.unwrap();
+        session
+            .run(&catalogue::nodes::count_nodes(NodeLabel::Document))
+            .await
+            .unwrap();
         let requests = server.requests();
         let text = &requests[requests.len() - 1].text;
         assert!(text.contains(header), "{text}");

@@ -8,6 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::graph::catalogue::nodes::LookupForm;
+use crate::graph::key::NodeKey;
+use crate::graph::schema::NodeLabel;
 use crate::graph::{DocumentKey, JsonMap, NodeWrite, catalogue};
 use crate::nexus::faulty_server::{Reply, Server, session};
 use crate::nexus::{FaultClass, NexusConfig};
@@ -16,7 +19,11 @@ const ROWS: &str = r#"{"columns":["n"],"rows":[[3]],"execution_time_ms":1}"#;
 
 async fn outcome(reply: Reply) -> (Result<Rows, NexusError>, usize) {
     let server = Server::start(move |_| reply.clone()).await;
-    let result = server.session().await.run(&catalogue::count_documents()).await;
+    let result = server
+        .session()
+        .await
+        .run(&catalogue::nodes::count_nodes(NodeLabel::Document))
+        .await;
     (result, server.seen())
 }
 
@@ -26,7 +33,7 @@ async fn a_good_answer_gives_its_rows_and_the_request_carries_statement_and_key(
     let rows = server
         .session()
         .await
-        .run(&catalogue::count_documents())
+        .run(&catalogue::nodes::count_nodes(NodeLabel::Document))
         .await
         .unwrap();
     assert_eq!(
@@ -39,7 +46,7 @@ async fn a_good_answer_gives_its_rows_and_the_request_carries_statement_and_key(
     let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
     assert_eq!(
         body,
-        json!({"query": catalogue::count_documents().text(), "params": {}})
+        json!({"query": catalogue::nodes::count_nodes(NodeLabel::Document).text(), "params": {}})
     );
 }
 
@@ -115,7 +122,9 @@ async fn a_key_that_is_refused_before_the_body_was_read_is_still_recognised() {
     let desired = JsonMap::from_iter([("text".to_owned(), "x".repeat(3 << 20).into())]);
     let key = DocumentKey::new("c", "1").unwrap();
     let write = NodeWrite::build(key, &desired, None).unwrap();
-    let statements = catalogue::upsert_documents([(write.key(), write.record())]).unwrap();
+    let statements =
+        catalogue::nodes::upsert_nodes(NodeLabel::Document, [(write.key().literal(), write.record())])
+            .unwrap();
     let error = session.run(&statements[0]).await.unwrap_err();
     assert_eq!(error.class(), FaultClass::Unauthorised, "{error:?}");
 }
@@ -128,7 +137,7 @@ async fn transient_statuses_are_retried_until_the_server_recovers() {
             server
                 .session()
                 .await
-                .run(&catalogue::count_documents())
+                .run(&catalogue::nodes::count_nodes(NodeLabel::Document))
                 .await
                 .is_ok(),
             "{status}"
@@ -152,7 +161,7 @@ async fn the_server_is_given_the_time_it_asks_for() {
         server
             .session()
             .await
-            .run(&catalogue::count_documents())
+            .run(&catalogue::nodes::count_nodes(NodeLabel::Document))
             .await
             .is_ok()
     );
@@ -176,7 +185,7 @@ async fn a_stalling_server_costs_one_timeout() {
         matches!(
             error,
             NexusError::TimedOut {
-                request: "count_documents",
+                request: "count_nodes",
                 ..
             }
         ),
@@ -227,12 +236,14 @@ async fn an_error_names_the_statement_and_shows_nothing_of_what_was_sent() {
     let error = server
         .session()
         .await
-        .run(&catalogue::read_documents(&[key])[0])
+        .run(
+            &catalogue::nodes::read_nodes(LookupForm::LiteralUnion, NodeLabel::Document, &[key.literal()])[0],
+        )
         .await
         .unwrap_err();
     assert_eq!(error.class(), FaultClass::TooLarge);
     let printed = format!("{error} {error:?}");
-    assert!(printed.contains("read_documents") && !printed.contains("private"));
+    assert!(printed.contains("read_nodes") && !printed.contains("private"));
 }
 
 #[tokio::test]
@@ -245,7 +256,11 @@ async fn no_more_statements_are_in_flight_than_the_pool_has_slots() {
     let runs: Vec<_> = (0..40)
         .map(|_| {
             let client = client.clone();
-            tokio::spawn(async move { client.run(&catalogue::count_documents()).await })
+            tokio::spawn(async move {
+                client
+                    .run(&catalogue::nodes::count_nodes(NodeLabel::Document))
+                    .await
+            })
         })
         .collect();
     for run in runs {

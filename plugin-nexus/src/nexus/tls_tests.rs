@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::graph::catalogue;
+use crate::graph::schema::NodeLabel;
 use crate::nexus::faulty_server::{Reply, Server, session};
 use crate::nexus::{FaultClass, NexusClient, NexusConfig};
 
@@ -87,7 +88,10 @@ async fn a_private_ca_is_trusted_where_its_file_is_given() {
     config.ca_file = Some(ca.path().to_owned());
     let client = Arc::new(NexusClient::new(config).unwrap());
     let session = session(&client).await;
-    let rows = session.run(&catalogue::count_documents()).await.unwrap();
+    let rows = session
+        .run(&catalogue::nodes::count_nodes(NodeLabel::Document))
+        .await
+        .unwrap();
     assert_eq!(rows.rows().len(), 1);
 }
 

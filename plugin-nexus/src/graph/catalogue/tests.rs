@@ -236,7 +236,6 @@ fn no_statement_of_the_sync_relies_on_what_nexus_gets_wrong_without_being_told_t
             "BEGIN",
             ";",
             "DETACH DELETE r",
-            "()-[r:VZ",
             "MATCH ()-[r]",
             "SET r +=",
         ] {
@@ -325,7 +324,7 @@ fn no_other_source_file_contains_cypher() {
     );
     // The same eyes do see what is in the catalogue.
     for name in ["nodes.rs", "edges.rs", "probe.rs"] {
-        let seen = inside.iter().filter(cypher_in).any(|path| path.ends_with(name));
+        let seen = inside.iter().any(|path| path.ends_with(name) && cypher_in(path));
         assert!(seen, "{name}");
     }
 }
@@ -335,7 +334,8 @@ fn contains_cypher(line: &str) -> bool {
         "MATCH (",
         "MERGE (",
         "UNWIND ",
-        "DELETE ",
+        "DELETE r",
+        "DETACH DELETE",
         "CREATE INDEX",
         "CREATE (",
         "MATCH SET",
