@@ -274,10 +274,7 @@ impl Lent {
                 "the server at NEXUS_URL holds {documents} documents; tests would delete them, so they only take an empty one"
             )));
         }
-        Ok(Self {
-            graph,
-            _alone: alone,
-        })
+        Ok(Self { graph, _alone: alone })
     }
 }
 

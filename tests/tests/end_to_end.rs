@@ -3,140 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
+mod setup;
+
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use vectorizer_tests::build::{Artifacts, Profile};
-use vectorizer_tests::nexus::{Kind, Lent, Nexus, given_url};
-use vectorizer_tests::oracle::{self, Expectation, Findings};
-use vectorizer_tests::process::{Server, free_port, wait_until};
-use vectorizer_tests::vectorizer::{HostFolder, Vectorizer};
-
-const EXPECT: Expectation = Expectation {
-    top_k: 3,
-    threshold: 0.6,
-};
-const PATIENCE: Duration = Duration::from_secs(120);
-const DIMENSION: usize = 8;
-
-/// A host and a graph, with their folders.
-struct Setup {
-    folder: tempfile::TempDir,
-    kind: Kind,
-    nexus_port: u16,
-    nexus_url: String,
-    host: HostFolder,
-}
-
-/// A graph server for as long as a test holds it.
-enum Graph {
-    Own(Server),
-    Lent(#[expect(dead_code, reason = "held until the end")] Lent),
-}
-
-impl Graph {
-    fn stop(self) {
-        match self {
-            Self::Own(server) => drop(server.stop().unwrap()),
-            Self::Lent(_) => {}
-        }
-    }
-
-    fn kill(self) {
-        match self {
-            Self::Own(server) => server.kill(),
-            Self::Lent(_) => panic!("a server that is lent is not killed"),
-        }
-    }
-}
-
-impl Setup {
-    fn new(kind: Kind) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let nexus_port = free_port().unwrap();
-        let nexus_url = match kind {
-            Kind::Given => given_url().unwrap(),
-            Kind::Dev | Kind::Quirks | Kind::Real => format!("http://127.0.0.1:{nexus_port}"),
-        };
-        let section = json!({
-            "nexus_url": nexus_url,
-            "sync": {"max_retry_delay_ms": 500},
-            "similarity": {
-                "top_k": EXPECT.top_k,
-                "threshold": {"cosine": EXPECT.threshold, "euclidean": EXPECT.threshold, "dot": EXPECT.threshold},
-            },
-        });
-        let host = HostFolder::new(folder.path(), &artifacts(), 0, &json!({}), &section).unwrap();
-        Self {
-            folder,
-            kind,
-            nexus_port,
-            nexus_url,
-            host,
-        }
-    }
-
-    fn nexus(&self) -> Graph {
-        match self.kind {
-            Kind::Given => Graph::Lent(Lent::take().unwrap()),
-            kind => {
-                let server = Nexus::start(kind, &artifacts(), self.folder.path(), Some(self.nexus_port));
-                Graph::Own(server.unwrap())
-            }
-        }
-    }
-
-    fn host(&self) -> (Server, Vectorizer) {
-        let server = self.host.start().unwrap();
-        let client = Vectorizer::new(&server.url);
-        (server, client)
-    }
-
-    fn graph(&self) -> Nexus {
-        Nexus::new(&self.nexus_url)
-    }
-
-    /// Waits until all is quiet, then compares everything.
-    fn assert_equal(&self, client: &Vectorizer) -> Findings {
-        client.settle(PATIENCE).unwrap();
-        let findings = oracle::compare(client, &self.graph(), EXPECT).unwrap();
-        assert!(
-            findings.mismatches.is_empty(),
-            "{:?}: {:#?}",
-            self.kind,
-            findings.mismatches
-        );
-        findings
-    }
-}
-
-fn artifacts() -> Artifacts {
-    let artifacts = Artifacts::of(Profile::Dev);
-    assert!(
-        artifacts.plugin().exists(),
-        "run the tests with: cargo xtask test"
-    );
-    artifacts
-}
-
-/// A vector that depends on `seed` only; neighbours in number are similar.
-fn vector(seed: usize) -> Vec<f32> {
-    (0..DIMENSION)
-        .map(|axis| {
-            ((seed as f32 * 0.13) + axis as f32 * 0.9).sin() + 0.05 * ((seed * (axis + 3)) as f32).cos()
-        })
-        .collect()
-}
-
-fn document(n: usize, title: &str) -> (String, Vec<f32>, Value) {
-    let payload = json!({"title": title, "doc_type": "note", "chunk_index": n, "content": "not copied", "nested": {"a": 1}});
-    (format!("doc {n}/ä'\\\"{{}}"), vector(n), payload)
-}
-
-fn documents(range: std::ops::Range<usize>, title: &str) -> Vec<(String, Vec<f32>, Value)> {
-    range.map(|n| document(n, &format!("{title} {n}"))).collect()
-}
+use serde_json::json;
+use setup::{DIMENSION, PATIENCE, Setup, artifacts, document, documents, vector};
+use vectorizer_tests::nexus::Kind;
+use vectorizer_tests::process::wait_until;
+use vectorizer_tests::vectorizer::HostFolder;
 
 #[test]
 fn inserts_updates_and_deletes_reach_the_graph() {

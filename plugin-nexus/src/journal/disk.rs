@@ -154,6 +154,7 @@ impl Disk {
     pub(super) fn set_checked_server(&self, server: &CheckedServer) -> Result<(), JournalError> {
         let bytes = postcard::to_stdvec(server).map_err(|_| JournalError::Damaged { what: "server" })?;
         self.db.insert(META_SERVER, bytes)?;
+        self.db.flush()?;
         Ok(())
     }
 

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct CheckedServer {
     /// Its version.
     pub version: String,
-    /// When its process started: Unix milliseconds, as well as its whole seconds of uptime tell.
-    pub started_millis: i64,
+    /// When the process that was found sound started: Unix milliseconds, as well as its whole seconds of uptime tell. `None`
+    /// as soon as another process was seen.
+    pub started_millis: Option<i64>,
     /// Document nodes without a key: strangers then, a sign of damage when there are more after a restart.
     pub unreadable: u64,
 }

@@ -32,7 +32,7 @@ const COOL_DOWN_CAP: Duration = Duration::from_secs(60);
 /// The canary is moved at most so often: each time adds its record to the server's file.
 const CANARY_INTERVAL: Duration = Duration::from_secs(30);
 /// How exactly the start of a process is known from wall clocks.
-const START_TOLERANCE: Duration = Duration::from_secs(3);
+const START_TOLERANCE: Duration = Duration::from_secs(2);
 
 /// Watches until `stop` says true.
 pub(super) async fn supervise(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
@@ -216,6 +216,13 @@ impl<'a> Supervisor<'a> {
         let report = if known {
             None
         } else {
+            // From now on no process counts as checked, whatever becomes of this run.
+            if let Some(server) = &remembered {
+                context.journal.set_checked_server(&CheckedServer {
+                    started_millis: None,
+                    ..server.clone()
+                })?;
+            }
             let report = audit(context, &session, remembered.as_ref()).await?;
             let report = Arc::new(report);
             context.link.set_audit(Arc::clone(&report));
@@ -259,7 +266,7 @@ impl<'a> Supervisor<'a> {
         };
         context.journal.set_checked_server(&CheckedServer {
             version: process.version().to_owned(),
-            started_millis: process.started_at().as_millisecond(),
+            started_millis: Some(process.started_at().as_millisecond()),
             unreadable,
         })?;
         self.changed = false;
@@ -350,7 +357,10 @@ async fn move_canary(context: &Context, graph: &Graph) -> Result<(), StageFault>
 
 /// Whether a process is the one that was checked in an earlier run of the host.
 fn is_remembered(server: &CheckedServer, process: &Process) -> bool {
-    jiff::Timestamp::from_millisecond(server.started_millis).is_ok_and(|started| {
+    let started = server
+        .started_millis
+        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    started.is_some_and(|started| {
         server.version == process.version() && process.matches_wall_clock(started, START_TOLERANCE)
     })
 }

@@ -226,3 +226,20 @@ async fn faults_are_read_set_and_cleared_over_http_when_allowed() {
     assert_eq!(server.faults().rules(), []);
     server.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_pretended_success_does_nothing() {
+    let server = server().await;
+    server
+        .faults()
+        .set(vec![rule(
+            json!({"matching": "CREATE", "times": 1, "effect": {"kind": "pretend"}}),
+        )])
+        .unwrap();
+    assert_eq!(rows(server.url(), CREATE, json!({})).await, json!([]));
+    assert_eq!(documents(server.url()).await, 0);
+    rows(server.url(), CREATE, json!({})).await;
+    assert_eq!(documents(server.url()).await, 1);
+    assert_eq!(server.faults().counts().pretended, 1);
+    server.shutdown().await.unwrap();
+}

@@ -39,6 +39,8 @@ pub struct FaultCounts {
     pub statuses: u64,
     /// Answers with an injected `error`.
     pub errors: u64,
+    /// Answers that all went well where nothing was done.
+    pub pretended: u64,
     /// Connections closed before executing.
     pub dropped_before: u64,
     /// Connections closed after executing.
@@ -140,6 +142,7 @@ impl FaultHandle {
             None => {}
             Some(FaultEffect::Status { .. }) => counts.statuses += 1,
             Some(FaultEffect::Error { .. }) => counts.errors += 1,
+            Some(FaultEffect::Pretend {}) => counts.pretended += 1,
             Some(FaultEffect::Drop { executed: false }) => counts.dropped_before += 1,
             Some(FaultEffect::Drop { executed: true }) => counts.dropped_after += 1,
         }

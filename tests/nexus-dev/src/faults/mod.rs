@@ -39,6 +39,8 @@ pub enum FaultEffect {
         #[serde(default)]
         executed: bool,
     },
+    /// HTTP 200 without rows and without an error, and nothing is carried out.
+    Pretend {},
     /// The connection is closed without an answer.
     Drop {
         /// Carry the statement out first.
@@ -54,6 +56,7 @@ impl FaultEffect {
             Self::Status { executed, .. } | Self::Error { executed, .. } | Self::Drop { executed } => {
                 *executed
             }
+            Self::Pretend {} => false,
         }
     }
 }
@@ -121,6 +124,11 @@ impl FaultRule {
             text: text.into(),
             executed: false,
         })
+    }
+
+    /// Answers that all went well, and does nothing.
+    pub fn pretend() -> Self {
+        Self::with_effect(FaultEffect::Pretend {})
     }
 
     /// Closes the connection before executing.

@@ -153,6 +153,7 @@ async fn afflict(effect: Option<FaultEffect>, line: &Line, real: impl Future<Out
             response
         }
         FaultEffect::Error { text, .. } => Json(Answer::failure(text)).into_response(),
+        FaultEffect::Pretend {} => Json(Answer::table(Vec::new(), Vec::new())).into_response(),
         FaultEffect::Drop { .. } => {
             line.cut();
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
