@@ -28,7 +28,6 @@
 //! * A node whose record was written over is not found by its key any more; until the next start Nexus still finds it
 //!   by a single seek, with nulls.
 //! * A label past the limit is lost even with an index on it; Nexus finds its nodes by that index.
-//! * The settings of relationships reach the property file once, with the last row's values, not once for each row.
 //! * `keys(r)` does not show explicit nulls; `r` as a whole does.
 //! * `CREATE .. SET` on relationships, `CREATE` without RETURN, `RETURN` of computed `row` values behind a write,
 //!   transactions, constraints, `GET /data/nodes` and GraphQL are as without quirks.
@@ -59,6 +58,7 @@ use crate::graph::elements::Element;
 use crate::graph::{Graph, GraphCounts};
 use crate::pipeline::carry_out;
 use crate::statement::error::CypherError;
+use crate::statement::lexer::{TokenKind, tokenize};
 use crate::statement::{JsonParams, Statement, foreach, index_ddl};
 use state::{State, unkept};
 
@@ -124,7 +124,7 @@ impl Nexus25 {
 
     /// Carries out one statement.
     pub(crate) fn run(&self, graph: &Graph, query: &str, params: &JsonParams) -> Outcome {
-        let statement = match Statement::parse(query) {
+        let statement = match Statement::parse(first_statement(query)) {
             Ok(statement) => statement,
             Err(error) => return Outcome::Answered(Err(error)),
         };
@@ -227,6 +227,13 @@ impl Nexus25 {
         }
         notes
     }
+}
+
+/// What stands in front of the first semicolon; the rest is dropped without a word.
+fn first_statement(query: &str) -> &str {
+    let tokens = tokenize(query).unwrap_or_default();
+    let end = tokens.iter().find(|token| token.kind == TokenKind::Symbol(';'));
+    end.map_or(query, |end| &query[..end.start])
 }
 
 /// The paths of all MATCH and MERGE clauses.

@@ -463,7 +463,7 @@ mod tests {
             planned("MATCH (a) MERGE (a)-[r:T {x: row.x}]->(a) ON CREATE SET r.y = 2 ON MATCH SET r.y = 3");
         assert!(
             plan.row
-                .contains("MERGE (a)-[r:T ]->(a) ON CREATE SET r.x = row.x, r.y = 2 ON MATCH SET r.y = 3"),
+                .contains("MERGE (a)-[r:T]->(a) ON CREATE SET r.x = row.x, r.y = 2 ON MATCH SET r.y = 3"),
             "{}",
             plan.row
         );

@@ -493,7 +493,7 @@ mod tests {
         );
         assert_eq!(
             text("MATCH (a:D {key:$k})<-[:T]-(b:D) WHERE b.x = 1 RETURN b.key"),
-            "MATCH (a:D {key:$k})<-[quirk_r8:T]-(b:D) WHERE (b.x = 1) AND id(quirk_r8) <= 500 RETURN b.key"
+            "MATCH (a:D {key:$k})<-[quirk_r11:T]-(b:D) WHERE (b.x = 1) AND id(quirk_r11) <= 500 RETURN b.key"
         );
     }
 }
