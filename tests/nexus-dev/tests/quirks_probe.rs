@@ -306,6 +306,34 @@ async fn nodes_of_a_label_past_the_sixty_fourth_are_never_found_by_it() {
 }
 
 #[tokio::test]
+async fn labels_are_added_to_nodes_of_the_same_statement() {
+    let server = quirky().await;
+    let url = server.url();
+    let batch = json!({"rows": [{"key": "a", "props": {"x": 1}}], "more": ["M1", "M2"]});
+    rows(url, &format!("{UPSERT_NODES} SET d:L1 SET d:$more"), batch).await;
+    for label in ["L1", "M1", "M2"] {
+        let read = format!("MATCH (d:{label}) RETURN d.key, d.x");
+        assert_eq!(rows(url, &read, json!({})).await, json!([["a", 1]]), "{label}");
+    }
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_far_end_of_a_hop_matches_whatever_its_pattern_says() {
+    let server = quirky().await;
+    let url = server.url();
+    let nodes = ["a", "b", "c"].map(|key| json!({"key": key, "props": {}}));
+    rows(url, UPSERT_NODES, json!({"rows": nodes})).await;
+    let edges = json!({"rows": [{"a": "a", "b": "b"}, {"a": "a", "b": "c"}]});
+    rows(url, UPSERT_EDGES, edges).await;
+    let read = "MATCH (a:Document)-[r:SIMILAR_TO]->(b:Other {key:'b'}) RETURN b.key AS k ORDER BY k";
+    assert_eq!(rows(url, read, json!({})).await, json!([["b"], ["c"]]));
+    let filtered = "MATCH (a:Document)-[r:SIMILAR_TO]->(b) WHERE b.key = 'b' RETURN b.key AS k";
+    assert_eq!(rows(url, filtered, json!({})).await, json!([["b"]]));
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn counters_do_not_fall_on_deletion() {
     let server = quirky().await;
     let url = server.url();

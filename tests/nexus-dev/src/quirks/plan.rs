@@ -16,6 +16,7 @@ use super::catalog::Catalog;
 use super::draft::Draft;
 use super::pattern::{self, Hop, NodePattern, Path};
 use crate::statement::Statement;
+use crate::statement::lexer::TokenKind;
 use crate::statement::shape::Clause;
 
 /// A variable that a statement binds.
@@ -41,6 +42,13 @@ pub(crate) struct Deferred {
     pub(crate) expression: String,
 }
 
+/// The labels in `SET d:A:B` and `SET d:$labels`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Labels {
+    Names(Vec<String>),
+    Parameter(String),
+}
+
 /// How a writing statement is carried out.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
@@ -52,7 +60,10 @@ pub(crate) struct Plan {
     pub(crate) before_set: String,
     pub(crate) variables: Vec<Variable>,
     pub(crate) deferred: Vec<Deferred>,
-    /// The relationship that ON CREATE SET or ON MATCH SET needs.
+    /// Labels that a SET adds to a node: names, or the parameter that holds them. The engine would forget them on a
+    /// node that the same statement creates.
+    pub(crate) labels: Vec<(String, Labels)>,
+    /// The relationship that ON MATCH SET needs. With ON CREATE SET alone a row without one is skipped.
     pub(crate) required: Option<String>,
     /// Settings of nodes beside a MERGE of a relationship: with a missing end node they hit every node.
     pub(crate) stray: Vec<(String, String)>,
@@ -157,7 +168,7 @@ impl<'a> Planner<'_, 'a> {
         let [list, _, variable] = &self.statement.tokens()[clause.body.clone()] else {
             return None;
         };
-        let crate::statement::lexer::TokenKind::Parameter(parameter) = &list.kind else {
+        let TokenKind::Parameter(parameter) = &list.kind else {
             return None;
         };
         let variable = self.statement.text(variable).to_string();
@@ -322,7 +333,7 @@ impl<'a> Planner<'_, 'a> {
             let target = self.word(item.start);
             let relationship = self.is_relationship(target);
             let adds = self.statement.is_symbol(item.start + 1, '+');
-            if relationship {
+            if relationship && !creates {
                 self.plan.required = Some(target.to_string());
             }
             if relationship && adds {
@@ -353,7 +364,7 @@ impl<'a> Planner<'_, 'a> {
         let mut kept = Vec::new();
         for item in self.statement.projection_items(set) {
             let target = self.word(item.start).to_string();
-            let mut text = Draft::new(self.statement).text(item.clone());
+            let text = Draft::new(self.statement).text(item.clone());
             let property = self.assigned(&item);
             if self.is_relationship(&target) {
                 let value = match property {
@@ -367,27 +378,14 @@ impl<'a> Planner<'_, 'a> {
                 });
                 continue;
             }
-            if self.statement.is_symbol(item.start + 1, ':')
-                && !self.statement.tokens()[item.start + 2..item.end]
-                    .iter()
-                    .any(|token| matches!(token.kind, crate::statement::lexer::TokenKind::Parameter(_)))
-            {
-                let labels: Vec<&str> = (item.start + 2..item.end)
-                    .step_by(2)
-                    .map(|at| self.word(at))
-                    .collect();
-                let labels: Vec<&str> = labels
-                    .into_iter()
-                    .filter(|label| self.catalog.use_label(label))
-                    .collect();
-                if labels.is_empty() {
-                    continue;
-                }
-                text = format!("{target}:{}", labels.join(":"));
-            } else {
-                self.variable(&target, false).is_set = true;
-                self.plan.stray.push((target, text.clone()));
+            if self.statement.is_symbol(item.start + 1, ':') {
+                let labels = self.set_labels(item);
+                self.plan.labels.push((target, labels));
+                self.writes += 1;
+                continue;
             }
+            self.variable(&target, false).is_set = true;
+            self.plan.stray.push((target, text.clone()));
             kept.push(text);
         }
         match kept.is_empty() {
@@ -397,6 +395,20 @@ impl<'a> Planner<'_, 'a> {
                 self.draft.replace(set.body.clone(), kept.join(", "));
             }
         }
+    }
+
+    /// The labels behind `d:`, without the lost ones.
+    fn set_labels(&mut self, item: Range<usize>) -> Labels {
+        let first = &self.statement.tokens()[item.start + 2];
+        if let TokenKind::Parameter(name) = &first.kind {
+            return Labels::Parameter(name.clone());
+        }
+        let mut labels: Vec<String> = (item.start + 2..item.end)
+            .step_by(2)
+            .map(|at| self.word(at).to_string())
+            .collect();
+        labels.retain(|label| self.catalog.use_label(label));
+        Labels::Names(labels)
     }
 
     /// The RETURN and its ORDER BY and LIMIT, without SKIP.
@@ -453,7 +465,7 @@ mod tests {
             plan.row
                 .starts_with("MATCH (a:D {k: 1}) MERGE (a)-[r:T]->(a) ON CREATE SET r.y = 1 RETURN")
         );
-        assert_eq!(plan.required.as_deref(), Some("r"));
+        assert_eq!(plan.required.as_deref(), Some("r"), "ON MATCH SET names it");
         assert!(planned("MATCH (a:D {k: 1}) MERGE (a)-[:T]->(a) ON CREATE SET a.x = 1").idle);
     }
 
@@ -485,8 +497,10 @@ mod tests {
         let plan = plan(&Statement::parse(source).unwrap(), &mut catalog).unwrap();
         assert_eq!(
             plan.row,
-            "UNWIND $rows AS row CREATE (d {k: row.k}) SET d += row.p SET d:L1 RETURN id(d) AS quirk_0"
+            "UNWIND $rows AS row CREATE (d {k: row.k}) SET d += row.p RETURN id(d) AS quirk_0"
         );
+        let kept = Labels::Names(vec!["L1".to_string()]);
+        assert_eq!(plan.labels, [("d".to_string(), kept)]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Reads as Nexus 2.5 answers them: which parts of a statement it drops, and what it follows.
 //!
-//! A statement without UNION that begins with a literal on an indexed property is a *seek* (sections 1, 4 of the
-//! quirks): every other predicate of that MATCH is dropped, and so are labels and properties behind its hops. Inside a
-//! UNION there is no seek: all predicates hold, but literals are printed without escaping (`literals`).
+//! A MATCH outside of a UNION that begins with a literal on an indexed property is a *seek*: every other predicate of
+//! that MATCH is dropped. Inside a UNION there is no seek: predicates hold, but literals are printed without escaping
+//! (`literals`). Labels and properties of a node behind a hop are ignored everywhere.
 //!
 //! Invariant: the text that comes out says, rightly answered, what Nexus answers wrongly.
 
@@ -97,37 +97,55 @@ impl<'a> Branch<'_, 'a> {
                 self.drop_clause(number);
             }
         }
-        let mut sought = None;
+        let mut sought = Vec::new();
+        let mut projected = false;
         for number in 0..self.clauses.len() {
-            let optional = number > 0 && self.clauses[number - 1].keyword == "OPTIONAL";
-            if self.clauses[number].keyword != "MATCH" || optional {
-                continue;
-            }
-            let body = self.clauses[number].body.clone();
-            let Some(paths) = pattern::paths(self.statement, &body) else {
-                continue;
-            };
-            for (at, path) in paths.iter().enumerate() {
-                let seek = match number == 0 && at == 0 && !self.in_union {
-                    true => self.seek(&path.nodes[0])?,
-                    false => None,
-                };
-                if let Some(entry) = seek {
-                    sought = Some(self.seek_path(path, &entry)?);
-                    if self.clauses.get(1).is_some_and(|next| next.keyword == "WHERE") {
-                        self.drop_clause(1);
-                    }
-                } else if self.continues(path, sought.as_deref()) {
-                    self.draft.replace(body.start - 1..body.start, "OPTIONAL MATCH");
-                    self.lead_nowhere(path);
-                } else {
-                    self.scan_path(number, path)?;
-                }
+            projected |= self.clauses[number].keyword == "WITH";
+            if self.clauses[number].keyword == "MATCH" {
+                self.match_clause(number, projected, &mut sought)?;
             }
         }
         self.reprint_conditions()?;
         self.apply_conditions();
         Ok(self.draft.into_text())
+    }
+
+    /// One MATCH; `projected` when a WITH stands in front of it.
+    fn match_clause(
+        &mut self,
+        number: usize,
+        projected: bool,
+        sought: &mut Vec<String>,
+    ) -> Result<(), CypherError> {
+        let body = self.clauses[number].body.clone();
+        let Some(paths) = pattern::paths(self.statement, &body) else {
+            return Ok(());
+        };
+        let optional = number > 0 && self.clauses[number - 1].keyword == "OPTIONAL";
+        for path in &paths {
+            let hops = !path.hops.is_empty();
+            let seek = match self.in_union || optional || (hops && paths.len() > 1) {
+                true => None,
+                false => self.seek(&path.nodes[0])?,
+            };
+            let start = path.nodes[0].variable.map(|at| self.word(at));
+            let goes_on = hops && start.is_some_and(|start| sought.iter().any(|known| known == start));
+            let plain = path.hops.iter().all(|hop| hop.range.is_none());
+            if let Some(entry) = seek {
+                sought.push(self.seek_path(number, path, &entry)?);
+                if number == 0 && self.clauses.get(1).is_some_and(|next| next.keyword == "WHERE") {
+                    self.drop_clause(1);
+                }
+            } else if goes_on && (plain || projected) {
+                if !optional {
+                    self.draft.replace(body.start - 1..body.start, "OPTIONAL MATCH");
+                }
+                self.lead_nowhere(path);
+            } else if !optional {
+                self.scan_path(number, path)?;
+            }
+        }
+        Ok(())
     }
 
     fn word(&self, at: usize) -> &'a str {
@@ -160,24 +178,28 @@ impl<'a> Branch<'_, 'a> {
             .collect()
     }
 
-    /// The literal that a node is sought by: of several, the last one that finds anything.
+    /// The literal that a node is sought by. Of several Nexus takes any, differently from time to time; here it is the
+    /// one that finds most.
     fn seek(&self, node: &NodePattern) -> Result<Option<Entry>, CypherError> {
         let candidates = self.indexed(node);
-        let Some(first) = candidates.first() else {
-            return Ok(None);
-        };
-        if candidates.len() > 1 {
-            for entry in candidates.iter().rev() {
-                let probe = format!(
-                    "MATCH {} RETURN id(n) AS i LIMIT 1",
-                    self.seek_node("n", node, entry)
-                );
-                if !hops::id_rows(self.graph, &probe, self.params)?.is_empty() {
-                    return Ok(Some((*entry).clone()));
-                }
+        if candidates.len() < 2 {
+            return Ok(candidates.first().map(|entry| (*entry).clone()));
+        }
+        let mut best = None;
+        for entry in candidates {
+            let probe = format!(
+                "MATCH {} RETURN count(n) AS found",
+                self.seek_node("n", node, entry)
+            );
+            let found = hops::id_rows(self.graph, &probe, self.params)?
+                .concat()
+                .first()
+                .copied();
+            if best.as_ref().is_none_or(|(most, _)| found > *most) {
+                best = Some((found, entry.clone()));
             }
         }
-        Ok(Some((*first).clone()))
+        Ok(best.map(|(_, entry)| entry))
     }
 
     fn seek_node(&self, variable: &str, node: &NodePattern, entry: &Entry) -> String {
@@ -190,7 +212,7 @@ impl<'a> Branch<'_, 'a> {
     }
 
     /// A path that begins with a seek. Returns the variable of what is sought.
-    fn seek_path(&mut self, path: &Path, entry: &Entry) -> Result<String, CypherError> {
+    fn seek_path(&mut self, clause: usize, path: &Path, entry: &Entry) -> Result<String, CypherError> {
         let node = &path.nodes[0];
         let start = node
             .variable
@@ -209,17 +231,8 @@ impl<'a> Branch<'_, 'a> {
         }
         let names = self.names(path, &start);
         self.bare_ends(path, &names);
-        self.single_hops(0, path, &names, sought)?;
+        self.single_hops(clause, path, &names, sought)?;
         Ok(start)
-    }
-
-    /// Whether a path goes on from what was sought, by plain hops.
-    fn continues(&self, path: &Path, sought: Option<&str>) -> bool {
-        let variable = path.nodes[0].variable.map(|at| self.word(at));
-        sought.is_some()
-            && variable == sought
-            && !path.hops.is_empty()
-            && path.hops.iter().all(|hop| hop.range.is_none())
     }
 
     /// Makes the hops of a path find nothing.
@@ -304,13 +317,10 @@ impl<'a> Branch<'_, 'a> {
             |at| self.word(at).to_string(),
         );
         let names = self.names(path, &start);
-        for (at, (node, name)) in path.nodes.iter().zip(&names).enumerate() {
-            // An indexed literal at the far end of a hop is dropped as well.
-            let ignored: Vec<usize> = match at > 0 && !self.in_union {
-                true => self.indexed(node).iter().map(|entry| entry.name).collect(),
-                false => Vec::new(),
-            };
-            self.reprint_node(clause, node, name, &ignored)?;
+        self.bare_ends(path, &names);
+        self.reprint_node(clause, &path.nodes[0], &start)?;
+        if !self.in_union {
+            self.blind_condition(clause, path, &names);
         }
         let original = Draft::new(self.statement).text(path.nodes[0].span.clone());
         let start_pattern = match path.nodes[0].variable {
@@ -318,7 +328,7 @@ impl<'a> Branch<'_, 'a> {
             None => original.replacen('(', &format!("({start}"), 1),
         };
         self.single_hops(clause, path, &names, start_pattern)?;
-        for hop in &path.hops {
+        for (hop, ends) in path.hops.iter().zip(names.windows(2)) {
             if hop.range.is_none() && hop.direction == Direction::Incoming && hop.entries.is_empty() {
                 let relationship = self.relationship_name(hop);
                 let types: Vec<&str> = hop.types.iter().map(|at| self.word(*at)).collect();
@@ -328,28 +338,46 @@ impl<'a> Branch<'_, 'a> {
                 };
                 let text = hops::arrow(hop.direction, &format!("{relationship}{types}"));
                 self.draft.replace(hop.span.clone(), text);
+                let found = hops::among_the_first(&relationship);
                 self.conditions
-                    .push((clause, hops::among_the_first(&relationship)));
+                    .push((clause, format!("id({}) <> id({}) AND {found}", ends[0], ends[1])));
             }
         }
         Ok(())
     }
 
-    /// Writes a node anew when it has to be named, holds ignored entries or unsafe literals.
-    fn reprint_node(
-        &mut self,
-        clause: usize,
-        node: &NodePattern,
-        name: &str,
-        ignored: &[usize],
-    ) -> Result<(), CypherError> {
+    /// A condition on what a `*1..1` hop leads to is checked before the hop is made: against nulls.
+    fn blind_condition(&mut self, clause: usize, path: &Path, names: &[String]) {
+        let Some(condition) = self
+            .clauses
+            .get(clause + 1)
+            .filter(|next| next.keyword == "WHERE")
+        else {
+            return;
+        };
+        let mut unknown = Vec::new();
+        for (at, hop) in path.hops.iter().enumerate() {
+            if hop.is_single_range(self.statement) {
+                unknown.push(names[at + 1].clone());
+                unknown.push(self.relationship_name(hop));
+            }
+        }
+        for at in condition.body.clone() {
+            let property = self.statement.is_symbol(at + 1, '.') && at + 2 < condition.body.end;
+            if property && unknown.iter().any(|name| name == self.word(at)) {
+                self.draft.replace(at..at + 3, "null");
+            }
+        }
+    }
+
+    /// Writes a node anew when it has to be named or holds unsafe literals.
+    fn reprint_node(&mut self, clause: usize, node: &NodePattern, name: &str) -> Result<(), CypherError> {
         let mut kept = Vec::new();
         for entry in &node.entries {
             let property = self.word(entry.name);
             match &self.statement.tokens()[entry.value.start].kind {
-                _ if ignored.contains(&entry.name) => {}
                 TokenKind::Text(text) if entry.value.len() == 1 && literals::is_unsafe(text) => {
-                    let condition = format!("({name}.{property} = {})", literals::reprinted(text)?);
+                    let condition = format!("({name}.{property} = {})", literals::reprinted(text, false)?);
                     self.conditions.push((clause, condition));
                 }
                 _ => kept.push(format!(
@@ -387,7 +415,8 @@ impl<'a> Branch<'_, 'a> {
                 if let TokenKind::Text(text) = &self.statement.tokens()[at].kind
                     && literals::is_unsafe(text)
                 {
-                    self.draft.replace(at..at + 1, literals::reprinted(text)?);
+                    let nested = self.statement.depth_within(&clause.body, at) > 0;
+                    self.draft.replace(at..at + 1, literals::reprinted(text, nested)?);
                 }
             }
         }
@@ -486,6 +515,14 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_on_the_far_end_of_a_single_hop_never_holds() {
+        assert_eq!(
+            text("MATCH (a:D {key:$k})-[r:T*1..1]->(b:D {n: 1}) WHERE a.x = 1 AND b.n > r.y RETURN b"),
+            "MATCH (a:D {key:$k})-[r:T]->(b) WHERE (a.x = 1 AND null > null) AND id(a) <> id(b) RETURN b"
+        );
+    }
+
+    #[test]
     fn a_single_hop_behind_a_seek_takes_the_first_type_and_any_end() {
         assert_eq!(
             text("MATCH (a:D {key:'a'})-[r:T|U*1..1]->(b:D {key:'b'}) WHERE r.x = 1 RETURN b.key"),
@@ -493,7 +530,7 @@ mod tests {
         );
         assert_eq!(
             text("MATCH (a:D {key:$k})<-[:T]-(b:D) WHERE b.x = 1 RETURN b.key"),
-            "MATCH (a:D {key:$k})<-[quirk_r11:T]-(b:D) WHERE (b.x = 1) AND id(quirk_r11) <= 500 RETURN b.key"
+            "MATCH (a:D {key:$k})<-[quirk_r11:T]-(b) WHERE (b.x = 1) AND id(a) <> id(b) AND id(quirk_r11) <= 500 RETURN b.key"
         );
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use super::hops;
-use super::plan::{Plan, Variable};
+use super::plan::{Labels, Plan, Variable};
 use super::state::State;
 use crate::answer::{Answer, value};
 use crate::graph::Graph;
@@ -18,6 +18,7 @@ use crate::graph::elements::Element;
 use crate::pipeline::carry_out;
 use crate::statement::error::CypherError;
 use crate::statement::lexer::{TokenKind, tokenize};
+use crate::statement::rewrite::label_list;
 use crate::statement::{JsonParams, Statement, guard};
 
 /// Carries out a planned statement.
@@ -90,6 +91,7 @@ impl Run<'_> {
         let found = ids(&carry_out(self.graph, self.row, &params)?);
         for ids in &found {
             self.settle(ids)?;
+            self.add_labels(ids, &params)?;
         }
         if found.is_empty() {
             self.missing(&params)?;
@@ -107,6 +109,33 @@ impl Run<'_> {
     fn settle(&mut self, ids: &[u64]) -> Result<(), CypherError> {
         for (variable, id) in self.plan.variables.iter().zip(ids) {
             self.state.settle(self.graph, element(variable, *id), variable)?;
+        }
+        Ok(())
+    }
+
+    fn add_labels(&mut self, ids: &[u64], params: &JsonParams) -> Result<(), CypherError> {
+        for (name, labels) in &self.plan.labels {
+            let mut places = self.plan.variables.iter().zip(ids);
+            let Some((_, node)) = places.find(|(variable, _)| variable.name == *name) else {
+                continue;
+            };
+            let labels: Vec<&str> = match labels {
+                Labels::Names(names) => names.iter().map(String::as_str).collect(),
+                Labels::Parameter(parameter) => {
+                    let refused = || {
+                        CypherError::Execution(format!(
+                            "Parameter `${parameter}` must be a label or a list of labels"
+                        ))
+                    };
+                    let value = params.get(parameter).and_then(label_list);
+                    let mut labels = value.ok_or_else(refused)?;
+                    labels.retain(|label| self.state.catalog.use_label(label));
+                    labels
+                }
+            };
+            for label in labels {
+                self.graph.add_label(*node, label)?;
+            }
         }
         Ok(())
     }
