@@ -6,7 +6,7 @@
 //!
 //! | Part | Quirk | Section |
 //! |---|---|---|
-//! | `records`, `medium`, `state` | a record that gets shorter breaks the property file at the next start | 2 |
+//! | `records`, `medium`, `state`, `stale` | a record that gets shorter breaks the property file at the next start | 2 |
 //! | `rows`, `plan` | not atomic; settings of relationships take the last row's values; forms that write nothing | 3, 4 |
 //! | `deletes` | `DELETE r` deletes nothing or nodes; dangling relationships; only the first row | 5, 6 |
 //! | `reads` | a literal seek drops other predicates; ends of hops match anything; `SKIP` is ignored | 6 to 9 |
@@ -25,8 +25,6 @@
 //!
 //! # Approximations
 //!
-//! * A node whose record was written over is not found by its key any more; until the next start Nexus still finds it
-//!   by a single seek, with nulls.
 //! * A label past the limit is lost even with an index on it; Nexus finds its nodes by that index.
 //! * A node that was deleted while relationships hold on to it is still counted by a pattern without a label.
 //! * Of several indexed literals in one pattern Nexus takes any as the seek, differently from time to time; here it is
@@ -48,6 +46,7 @@ mod reads;
 mod records;
 mod refusals;
 mod rows;
+mod stale;
 mod state;
 
 use std::path::Path;
@@ -190,7 +189,7 @@ impl Nexus25 {
             state.catalog.keep().map_err(unkept)?;
         }
         let text = match statement.is_plain_read() {
-            true => reads::rewrite(graph, statement, params)?,
+            true => reads::rewrite(graph, &self.state.lock().stale, statement, params)?,
             // A loop over nothing takes the way of writes, where a seek by parameter is right.
             false => draft::Draft::new(statement).into_text(),
         };

@@ -10,11 +10,13 @@ use super::draft::Draft;
 use super::hops::{self, NOWHERE, SingleHop};
 use super::literals;
 use super::pattern::{self, Direction, Entry, Hop, NodePattern, Path};
+use super::stale::StaleEntries;
 use crate::graph::Graph;
 use crate::statement::error::CypherError;
 use crate::statement::lexer::TokenKind;
 use crate::statement::shape::Clause;
 use crate::statement::{JsonParams, Statement};
+use serde_json::Value as Json;
 
 /// Rewrites a read.
 ///
@@ -22,6 +24,7 @@ use crate::statement::{JsonParams, Statement};
 /// Whatever the engine refuses on the way, and literals that do not survive being printed.
 pub(crate) fn rewrite(
     graph: &Graph,
+    stale: &StaleEntries,
     statement: &Statement<'_>,
     params: &JsonParams,
 ) -> Result<String, CypherError> {
@@ -41,7 +44,7 @@ pub(crate) fn rewrite(
     branches.push((start..end, end..end));
     let mut text = String::new();
     for (body, all) in branches {
-        text.push_str(&branch(graph, draft.text(body), params, in_union)?);
+        text.push_str(&branch(graph, stale, draft.text(body), params, in_union)?);
         if body_is_last(&all, end) {
             break;
         }
@@ -56,6 +59,7 @@ fn body_is_last(all: &std::ops::Range<usize>, end: usize) -> bool {
 
 fn branch(
     graph: &Graph,
+    stale: &StaleEntries,
     mut source: String,
     params: &JsonParams,
     in_union: bool,
@@ -66,6 +70,7 @@ fn branch(
     let statement = Statement::parse(&source)?;
     let branch = Branch {
         graph,
+        stale,
         params,
         statement: &statement,
         clauses: statement.clauses(),
@@ -79,6 +84,7 @@ fn branch(
 
 struct Branch<'s, 'a> {
     graph: &'s Graph,
+    stale: &'s StaleEntries,
     params: &'s JsonParams,
     statement: &'s Statement<'a>,
     clauses: Vec<Clause>,
@@ -221,6 +227,7 @@ impl<'a> Branch<'_, 'a> {
         let sought = self.seek_node(&start, node, entry);
         self.draft.replace(node.span.clone(), sought.clone());
         if path.hops.is_empty() {
+            self.find_stale(clause, node, &start, entry);
             return Ok(start);
         }
         if path.hops.iter().all(|hop| hop.range.is_none()) {
@@ -233,6 +240,33 @@ impl<'a> Branch<'_, 'a> {
         self.bare_ends(path, &names);
         self.single_hops(clause, path, &names, sought)?;
         Ok(start)
+    }
+
+    /// Lets a seek find nodes by what they have lost.
+    fn find_stale(&mut self, clause: usize, node: &NodePattern, name: &str, entry: &Entry) {
+        let property = self.word(entry.name);
+        let token = &self.statement.tokens()[entry.value.start];
+        let literal = match &token.kind {
+            TokenKind::Text(text) => Some(Json::String(text.clone())),
+            _ => serde_json::from_str(&self.word(entry.value.start).to_ascii_lowercase()).ok(),
+        };
+        let found = literal
+            .map(|literal| self.stale.found(property, &literal))
+            .unwrap_or_default();
+        if found.is_empty() {
+            return;
+        }
+        let found: Vec<String> = found.iter().map(u64::to_string).collect();
+        let label = node.labels.first().map(|at| self.word(*at)).unwrap_or_default();
+        self.draft.replace(node.span.clone(), format!("({name}:{label})"));
+        let literal = Draft::new(self.statement).text(entry.value.clone());
+        self.conditions.push((
+            clause,
+            format!(
+                "({name}.{property} = {literal} OR id({name}) IN [{}])",
+                found.join(", ")
+            ),
+        ));
     }
 
     /// Makes the hops of a path find nothing.
@@ -474,7 +508,13 @@ mod tests {
 
     fn text(source: &str) -> String {
         let params = json!({"k": "x"}).as_object().unwrap().clone();
-        rewrite(&graph(), &Statement::parse(source).unwrap(), &params).unwrap()
+        rewrite(
+            &graph(),
+            &StaleEntries::default(),
+            &Statement::parse(source).unwrap(),
+            &params,
+        )
+        .unwrap()
     }
 
     #[test]
