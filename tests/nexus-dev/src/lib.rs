@@ -37,7 +37,7 @@
 //!
 //! # Differences from the real server
 //!
-//! Without quirks; with them, the first five do not hold.
+//! With quirks, the first four and what is said about quantified paths and falling counts do not hold.
 //!
 //! * A statement that fails changes nothing; Nexus keeps the rows before the failing one.
 //! * A second statement behind `;` is an error; Nexus drops it silently.

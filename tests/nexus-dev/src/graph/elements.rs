@@ -113,6 +113,19 @@ impl Graph {
         .map_err(|error| refused(&error))
     }
 
+    /// Adds a label to a node.
+    ///
+    /// # Errors
+    /// Whatever the engine refuses.
+    pub(crate) fn add_label(&self, node: u64, label: &str) -> Result<(), CypherError> {
+        let _guard = self.write()?;
+        self.changed.store(true, Ordering::Release);
+        self.engine
+            .add_node_label(NodeId(node), label)
+            .map(drop)
+            .map_err(|error| refused(&error))
+    }
+
     /// Takes all labels and properties from a node, so that only its relationships are left of it.
     ///
     /// # Errors

@@ -104,7 +104,7 @@ impl<'s, 'a> Deletion<'s, 'a> {
             if !anonymous {
                 return Ok(count(0));
             }
-            let ids = self.ids(graph, params)?;
+            let ids = self.ids(graph, state, params)?;
             for id in &ids {
                 if state.exists(Element::Node(*id)) {
                     remove(graph, state, *id)?;
@@ -113,7 +113,7 @@ impl<'s, 'a> Deletion<'s, 'a> {
             state.forget_deleted(graph)?;
             return Ok(count(ids.len()));
         }
-        let nodes = self.ids(graph, &self.effective(params))?;
+        let nodes = self.ids(graph, state, &self.effective(params))?;
         match self.form {
             Form::Detach => graph.detach_delete(&nodes)?,
             Form::Plain | Form::Loop => {
@@ -159,7 +159,7 @@ impl<'s, 'a> Deletion<'s, 'a> {
     }
 
     /// The ids of everything that is to go.
-    fn ids(&self, graph: &Graph, params: &JsonParams) -> Result<Vec<u64>, CypherError> {
+    fn ids(&self, graph: &Graph, state: &State, params: &JsonParams) -> Result<Vec<u64>, CypherError> {
         let returned: Vec<String> = self
             .targets
             .iter()
@@ -170,7 +170,7 @@ impl<'s, 'a> Deletion<'s, 'a> {
             Draft::new(self.statement).text(0..self.start),
             returned.join(", ")
         );
-        let text = reads::rewrite(graph, &Statement::parse(&found)?, params)?;
+        let text = reads::rewrite(graph, &state.stale, &Statement::parse(&found)?, params)?;
         let mut ids: Vec<u64> = hops::id_rows(graph, &text, params)?
             .into_iter()
             .flatten()

@@ -61,7 +61,7 @@ impl<'s, 'a> Draft<'s, 'a> {
                 .as_deref()
                 .unwrap_or_else(|| self.statement.text(token));
             let parted = end.is_some_and(|end| end < token.start);
-            if parted && !part.is_empty() && !text.ends_with(' ') {
+            if parted && !part.is_empty() && !text.ends_with([' ', '(']) {
                 text.push(' ');
             }
             text.push_str(part);

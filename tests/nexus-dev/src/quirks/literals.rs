@@ -15,11 +15,12 @@ pub(crate) fn is_unsafe(text: &str) -> bool {
     text.contains(['\'', '\\'])
 }
 
-/// The expression that a literal with this text is after the second reading, in correct Cypher.
+/// The expression that a literal with this text is after the second reading, in correct Cypher. Inside of brackets
+/// (`nested`) nothing may be left over behind it.
 ///
 /// # Errors
 /// [`CypherError`] when the second reading does not parse.
-pub(crate) fn reprinted(text: &str) -> Result<String, CypherError> {
+pub(crate) fn reprinted(text: &str, nested: bool) -> Result<String, CypherError> {
     let raw = format!("'{text}'");
     let end = closing_quote(&raw).ok_or_else(|| broken(&raw))?;
     let first = match tokenize(&raw[..=end])?.into_iter().next().map(|token| token.kind) {
@@ -32,7 +33,10 @@ pub(crate) fn reprinted(text: &str) -> Result<String, CypherError> {
     let operator = OPERATORS.iter().any(|known| known.eq_ignore_ascii_case(&word))
         || carries_on.starts_with(['=', '<', '>', '+', '-', '*', '/', '%']);
     if !operator {
-        return Ok(first);
+        return match nested && !carries_on.is_empty() {
+            true => Err(broken(&raw)),
+            false => Ok(first),
+        };
     }
     tokenize(rest).map_err(|_| broken(rest))?;
     Ok(format!("{first} {carries_on}"))
@@ -78,24 +82,25 @@ mod tests {
 
     #[test]
     fn a_quote_ends_the_literal_and_an_operator_behind_it_is_obeyed() {
-        assert_eq!(reprinted("it's").unwrap(), "'it'");
+        assert_eq!(reprinted("it's", false).unwrap(), "'it'");
         assert_eq!(
-            reprinted("yy' OR true OR 'a' = '").unwrap(),
+            reprinted("yy' OR true OR 'a' = '", false).unwrap(),
             "'yy' OR true OR 'a' = ''"
         );
-        assert!(reprinted("x' OR ('").is_err());
+        assert!(reprinted("x' OR ('", false).is_err());
+        assert!(reprinted("it's", true).is_err() && reprinted("b\\s", true).is_ok());
     }
 
     #[test]
     fn a_backslash_is_read_twice() {
-        assert_eq!(reprinted("b\\s").unwrap(), "'bs'");
-        assert_eq!(reprinted("a\\\\b").unwrap(), "'a\\\\b'");
-        assert!(reprinted("end\\").is_err());
+        assert_eq!(reprinted("b\\s", false).unwrap(), "'bs'");
+        assert_eq!(reprinted("a\\\\b", false).unwrap(), "'a\\\\b'");
+        assert!(reprinted("end\\", false).is_err());
     }
 
     #[test]
     fn other_text_is_safe() {
         assert!(!is_unsafe("c1/d1 \"x\" %27 é\n"));
-        assert_eq!(reprinted("plain\ntext").unwrap(), "'plain\\ntext'");
+        assert_eq!(reprinted("plain\ntext", false).unwrap(), "'plain\\ntext'");
     }
 }

@@ -130,7 +130,7 @@ impl Reader<'_, '_> {
             labels.push(self.word()?);
         }
         let entries = self.map()?;
-        self.symbol(')').then(|| NodePattern {
+        self.symbol(')').then_some(NodePattern {
             span: start..self.at,
             variable,
             labels,

@@ -14,8 +14,10 @@ use std::ops::Range;
 
 use super::catalog::Catalog;
 use super::draft::Draft;
-use super::pattern::{self, Hop, NodePattern, Path};
+use super::merges;
+use super::pattern::{self, Path};
 use crate::statement::Statement;
+use crate::statement::lexer::TokenKind;
 use crate::statement::shape::Clause;
 
 /// A variable that a statement binds.
@@ -41,6 +43,13 @@ pub(crate) struct Deferred {
     pub(crate) expression: String,
 }
 
+/// The labels in `SET d:A:B` and `SET d:$labels`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Labels {
+    Names(Vec<String>),
+    Parameter(String),
+}
+
 /// How a writing statement is carried out.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
@@ -52,7 +61,10 @@ pub(crate) struct Plan {
     pub(crate) before_set: String,
     pub(crate) variables: Vec<Variable>,
     pub(crate) deferred: Vec<Deferred>,
-    /// The relationship that ON CREATE SET or ON MATCH SET needs.
+    /// Labels that a SET adds to a node: names, or the parameter that holds them. The engine would forget them on a
+    /// node that the same statement creates.
+    pub(crate) labels: Vec<(String, Labels)>,
+    /// The relationship that ON MATCH SET needs. With ON CREATE SET alone a row without one is skipped.
     pub(crate) required: Option<String>,
     /// Settings of nodes beside a MERGE of a relationship: with a missing end node they hit every node.
     pub(crate) stray: Vec<(String, String)>,
@@ -76,13 +88,14 @@ pub(crate) fn plan(statement: &Statement<'_>, catalog: &mut Catalog) -> Option<P
     Some(planner.finish())
 }
 
-struct Planner<'s, 'a> {
-    statement: &'s Statement<'a>,
-    draft: Draft<'s, 'a>,
-    plan: Plan,
-    catalog: &'s mut Catalog,
-    merges_relationship: bool,
-    writes: usize,
+/// A statement being planned.
+pub(super) struct Planner<'s, 'a> {
+    pub(super) statement: &'s Statement<'a>,
+    pub(super) draft: Draft<'s, 'a>,
+    pub(super) plan: Plan,
+    pub(super) catalog: &'s mut Catalog,
+    pub(super) merges_relationship: bool,
+    pub(super) writes: usize,
 }
 
 impl<'a> Planner<'_, 'a> {
@@ -101,7 +114,7 @@ impl<'a> Planner<'_, 'a> {
                     }
                 }
                 "MERGE" => {
-                    let branches = branches(&clauses[at + 1..]);
+                    let branches = merges::branches(&clauses[at + 1..]);
                     self.merge(clause, branches)?;
                     used += 3 * branches.len();
                 }
@@ -149,7 +162,7 @@ impl<'a> Planner<'_, 'a> {
         self.plan
     }
 
-    fn word(&self, at: usize) -> &'a str {
+    pub(super) fn word(&self, at: usize) -> &'a str {
         self.statement.text(&self.statement.tokens()[at])
     }
 
@@ -157,7 +170,7 @@ impl<'a> Planner<'_, 'a> {
         let [list, _, variable] = &self.statement.tokens()[clause.body.clone()] else {
             return None;
         };
-        let crate::statement::lexer::TokenKind::Parameter(parameter) = &list.kind else {
+        let TokenKind::Parameter(parameter) = &list.kind else {
             return None;
         };
         let variable = self.statement.text(variable).to_string();
@@ -166,7 +179,7 @@ impl<'a> Planner<'_, 'a> {
     }
 
     /// Takes note of the variables of a path. Elements that are created without one cannot be followed.
-    fn bind(&mut self, path: &Path, creates: bool) -> Option<()> {
+    pub(super) fn bind(&mut self, path: &Path, creates: bool) -> Option<()> {
         let nodes = path.nodes.iter().map(|node| (node.variable, false));
         let hops = path.hops.iter().map(|hop| (hop.variable, true));
         for (variable, is_relationship) in nodes.chain(hops) {
@@ -181,7 +194,7 @@ impl<'a> Planner<'_, 'a> {
         path.hops.iter().all(|hop| hop.range.is_none()).then_some(())
     }
 
-    fn variable(&mut self, name: &str, is_relationship: bool) -> &mut Variable {
+    pub(super) fn variable(&mut self, name: &str, is_relationship: bool) -> &mut Variable {
         let variables = &mut self.plan.variables;
         let at = variables.iter().position(|known| known.name == name);
         let at = at.unwrap_or_else(|| {
@@ -198,13 +211,13 @@ impl<'a> Planner<'_, 'a> {
         &mut variables[at]
     }
 
-    fn is_relationship(&self, name: &str) -> bool {
+    pub(super) fn is_relationship(&self, name: &str) -> bool {
         let mut variables = self.plan.variables.iter();
         variables.any(|variable| variable.name == name && variable.is_relationship)
     }
 
     /// Uses the labels and types of a path; lost labels go. Says whether any was lost.
-    fn labels(&mut self, path: &Path) -> bool {
+    pub(super) fn labels(&mut self, path: &Path) -> bool {
         let mut lost = false;
         for at in path.nodes.iter().flat_map(|node| &node.labels) {
             if !self.catalog.use_label(self.word(*at)) {
@@ -218,132 +231,8 @@ impl<'a> Planner<'_, 'a> {
         lost
     }
 
-    fn merge(&mut self, clause: &Clause, branches: &[[Clause; 3]]) -> Option<()> {
-        let paths = pattern::paths(self.statement, &clause.body)?;
-        let [path] = &paths[..] else { return None };
-        let whole = clause.body.start - 1..branches.last().map_or(clause.body.end, |last| last[2].body.end);
-        if path.hops.iter().any(|hop| hop.variable.is_none()) {
-            self.draft.drop(whole);
-            return Some(());
-        }
-        self.writes += 1;
-        self.bind(path, true)?;
-        let lost = self.labels(path);
-        for node in &path.nodes {
-            self.merged_node(node);
-        }
-        let mut inline = Vec::new();
-        for hop in &path.hops {
-            self.merges_relationship = true;
-            inline.extend(self.inline_properties(hop));
-        }
-        let single = path.hops.is_empty();
-        if lost && single {
-            self.draft
-                .replace(clause.body.start - 1..clause.body.start, "CREATE");
-        }
-        for [on, event, set] in branches {
-            let creates = event.keyword == "CREATE";
-            let kept = self.branch(
-                set,
-                creates,
-                if creates {
-                    std::mem::take(&mut inline)
-                } else {
-                    Vec::new()
-                },
-            );
-            let range = on.body.start - 1..set.body.end;
-            match (kept.is_empty(), lost && single, creates) {
-                (true, ..) | (_, true, false) => self.draft.drop(range),
-                (_, true, true) => self.draft.replace(range, format!(" SET {kept}")),
-                (_, false, _) => self.draft.replace(set.body.clone(), kept),
-            }
-        }
-        if !inline.is_empty() {
-            let text = format!(" ON CREATE SET {}", inline.join(", "));
-            self.draft.insert_behind(clause.body.end - 1, &text);
-        }
-        Some(())
-    }
-
-    fn merged_node(&mut self, node: &NodePattern) {
-        let Some(name) = node.variable.map(|at| self.word(at)) else {
-            return;
-        };
-        let external = node.entries.iter().any(|entry| self.word(entry.name) == "_id");
-        if external && let (Some(first), Some(last)) = (node.entries.first(), node.entries.last()) {
-            self.draft.drop(first.name - 1..last.value.end + 1);
-            return;
-        }
-        let pattern = node
-            .entries
-            .iter()
-            .map(|entry| self.word(entry.name).to_string())
-            .collect();
-        if !node.entries.is_empty() {
-            self.variable(name, false).pattern = pattern;
-        }
-    }
-
-    /// The properties in a relationship's pattern, as settings; they leave the pattern.
-    fn inline_properties(&mut self, hop: &Hop) -> Vec<String> {
-        let (Some(variable), Some(first), Some(last)) =
-            (hop.variable, hop.entries.first(), hop.entries.last())
-        else {
-            return Vec::new();
-        };
-        let variable = self.word(variable);
-        let text = |range: Range<usize>| Draft::new(self.statement).text(range);
-        let settings: Vec<String> = hop
-            .entries
-            .iter()
-            .map(|entry| {
-                format!(
-                    "{variable}.{} = {}",
-                    self.word(entry.name),
-                    text(entry.value.clone())
-                )
-            })
-            .collect();
-        let names: Vec<String> = hop
-            .entries
-            .iter()
-            .map(|entry| self.word(entry.name).to_string())
-            .collect();
-        self.draft.drop(first.name - 1..last.value.end + 1);
-        self.variable(variable, true).on_create.extend(names);
-        settings
-    }
-
-    /// What is kept of the settings of one ON CREATE SET or ON MATCH SET.
-    fn branch(&mut self, set: &Clause, creates: bool, mut kept: Vec<String>) -> String {
-        for item in self.statement.projection_items(set) {
-            let target = self.word(item.start);
-            let relationship = self.is_relationship(target);
-            let adds = self.statement.is_symbol(item.start + 1, '+');
-            if relationship {
-                self.plan.required = Some(target.to_string());
-            }
-            if relationship && adds {
-                continue;
-            }
-            if let Some(property) = self.assigned(&item) {
-                let variable = self.variable(target, relationship);
-                match creates {
-                    true => variable.on_create.push(property),
-                    false => variable.on_match.push(property),
-                }
-            } else {
-                self.variable(target, relationship).is_set = true;
-            }
-            kept.push(Draft::new(self.statement).text(item));
-        }
-        kept.join(", ")
-    }
-
     /// The property of `x.property = ..`.
-    fn assigned(&self, item: &Range<usize>) -> Option<String> {
+    pub(super) fn assigned(&self, item: &Range<usize>) -> Option<String> {
         let is = |ahead, symbol| self.statement.is_symbol(item.start + ahead, symbol);
         (item.len() > 4 && is(1, '.') && is(3, '=')).then(|| self.word(item.start + 2).to_string())
     }
@@ -353,7 +242,7 @@ impl<'a> Planner<'_, 'a> {
         let mut kept = Vec::new();
         for item in self.statement.projection_items(set) {
             let target = self.word(item.start).to_string();
-            let mut text = Draft::new(self.statement).text(item.clone());
+            let text = Draft::new(self.statement).text(item.clone());
             let property = self.assigned(&item);
             if self.is_relationship(&target) {
                 let value = match property {
@@ -367,27 +256,14 @@ impl<'a> Planner<'_, 'a> {
                 });
                 continue;
             }
-            if self.statement.is_symbol(item.start + 1, ':')
-                && !self.statement.tokens()[item.start + 2..item.end]
-                    .iter()
-                    .any(|token| matches!(token.kind, crate::statement::lexer::TokenKind::Parameter(_)))
-            {
-                let labels: Vec<&str> = (item.start + 2..item.end)
-                    .step_by(2)
-                    .map(|at| self.word(at))
-                    .collect();
-                let labels: Vec<&str> = labels
-                    .into_iter()
-                    .filter(|label| self.catalog.use_label(label))
-                    .collect();
-                if labels.is_empty() {
-                    continue;
-                }
-                text = format!("{target}:{}", labels.join(":"));
-            } else {
-                self.variable(&target, false).is_set = true;
-                self.plan.stray.push((target, text.clone()));
+            if self.statement.is_symbol(item.start + 1, ':') {
+                let labels = self.set_labels(item);
+                self.plan.labels.push((target, labels));
+                self.writes += 1;
+                continue;
             }
+            self.variable(&target, false).is_set = true;
+            self.plan.stray.push((target, text.clone()));
             kept.push(text);
         }
         match kept.is_empty() {
@@ -399,6 +275,20 @@ impl<'a> Planner<'_, 'a> {
         }
     }
 
+    /// The labels behind `d:`, without the lost ones.
+    fn set_labels(&mut self, item: Range<usize>) -> Labels {
+        let first = &self.statement.tokens()[item.start + 2];
+        if let TokenKind::Parameter(name) = &first.kind {
+            return Labels::Parameter(name.clone());
+        }
+        let mut labels: Vec<String> = (item.start + 2..item.end)
+            .step_by(2)
+            .map(|at| self.word(at).to_string())
+            .collect();
+        labels.retain(|label| self.catalog.use_label(label));
+        Labels::Names(labels)
+    }
+
     /// The RETURN and its ORDER BY and LIMIT, without SKIP.
     fn answer(&self, clauses: &[Clause]) -> String {
         let draft = Draft::new(self.statement);
@@ -407,18 +297,6 @@ impl<'a> Planner<'_, 'a> {
             .collect::<Vec<_>>()
             .join(" ")
     }
-}
-
-/// The `ON .. SET ..` groups directly behind a MERGE.
-fn branches(behind: &[Clause]) -> &[[Clause; 3]] {
-    let (groups, _) = behind.as_chunks::<3>();
-    let count = groups
-        .iter()
-        .take_while(|[on, event, set]| {
-            on.keyword == "ON" && matches!(event.keyword, "CREATE" | "MATCH") && set.keyword == "SET"
-        })
-        .count();
-    &groups[..count]
 }
 
 #[cfg(test)]
@@ -453,7 +331,7 @@ mod tests {
             plan.row
                 .starts_with("MATCH (a:D {k: 1}) MERGE (a)-[r:T]->(a) ON CREATE SET r.y = 1 RETURN")
         );
-        assert_eq!(plan.required.as_deref(), Some("r"));
+        assert_eq!(plan.required.as_deref(), Some("r"), "ON MATCH SET names it");
         assert!(planned("MATCH (a:D {k: 1}) MERGE (a)-[:T]->(a) ON CREATE SET a.x = 1").idle);
     }
 
@@ -463,7 +341,7 @@ mod tests {
             planned("MATCH (a) MERGE (a)-[r:T {x: row.x}]->(a) ON CREATE SET r.y = 2 ON MATCH SET r.y = 3");
         assert!(
             plan.row
-                .contains("MERGE (a)-[r:T ]->(a) ON CREATE SET r.x = row.x, r.y = 2 ON MATCH SET r.y = 3"),
+                .contains("MERGE (a)-[r:T]->(a) ON CREATE SET r.x = row.x, r.y = 2 ON MATCH SET r.y = 3"),
             "{}",
             plan.row
         );
@@ -485,8 +363,10 @@ mod tests {
         let plan = plan(&Statement::parse(source).unwrap(), &mut catalog).unwrap();
         assert_eq!(
             plan.row,
-            "UNWIND $rows AS row CREATE (d {k: row.k}) SET d += row.p SET d:L1 RETURN id(d) AS quirk_0"
+            "UNWIND $rows AS row CREATE (d {k: row.k}) SET d += row.p RETURN id(d) AS quirk_0"
         );
+        let kept = Labels::Names(vec!["L1".to_string()]);
+        assert_eq!(plan.labels, [("d".to_string(), kept)]);
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Reads as Nexus 2.5 answers them: which parts of a statement it drops, and what it follows.
 //!
-//! A statement without UNION that begins with a literal on an indexed property is a *seek* (sections 1, 4 of the
-//! quirks): every other predicate of that MATCH is dropped, and so are labels and properties behind its hops. Inside a
-//! UNION there is no seek: all predicates hold, but literals are printed without escaping (`literals`).
+//! A MATCH outside of a UNION that begins with a literal on an indexed property is a *seek*: every other predicate of
+//! that MATCH is dropped. Inside a UNION there is no seek: predicates hold, but literals are printed without escaping
+//! (`literals`). Labels and properties of a node behind a hop are ignored everywhere.
 //!
 //! Invariant: the text that comes out says, rightly answered, what Nexus answers wrongly.
 
 use super::draft::Draft;
-use super::hops::{self, NOWHERE, SingleHop};
+use super::hops::{self, SingleHop};
 use super::literals;
-use super::pattern::{self, Direction, Entry, Hop, NodePattern, Path};
+use super::pattern::{self, Direction, Hop, NodePattern, Path};
+use super::stale::StaleEntries;
 use crate::graph::Graph;
 use crate::statement::error::CypherError;
 use crate::statement::lexer::TokenKind;
@@ -22,6 +23,7 @@ use crate::statement::{JsonParams, Statement};
 /// Whatever the engine refuses on the way, and literals that do not survive being printed.
 pub(crate) fn rewrite(
     graph: &Graph,
+    stale: &StaleEntries,
     statement: &Statement<'_>,
     params: &JsonParams,
 ) -> Result<String, CypherError> {
@@ -41,21 +43,19 @@ pub(crate) fn rewrite(
     branches.push((start..end, end..end));
     let mut text = String::new();
     for (body, all) in branches {
-        text.push_str(&branch(graph, draft.text(body), params, in_union)?);
-        if body_is_last(&all, end) {
-            break;
+        text.push_str(&branch(graph, stale, draft.text(body), params, in_union)?);
+        match all.len() {
+            0 if all.start == end => {}
+            0 => text.push_str(" UNION "),
+            _ => text.push_str(" UNION ALL "),
         }
-        text.push_str(if all.is_empty() { " UNION " } else { " UNION ALL " });
     }
     Ok(text)
 }
 
-fn body_is_last(all: &std::ops::Range<usize>, end: usize) -> bool {
-    all.start == end
-}
-
 fn branch(
     graph: &Graph,
+    stale: &StaleEntries,
     mut source: String,
     params: &JsonParams,
     in_union: bool,
@@ -66,6 +66,7 @@ fn branch(
     let statement = Statement::parse(&source)?;
     let branch = Branch {
         graph,
+        stale,
         params,
         statement: &statement,
         clauses: statement.clauses(),
@@ -77,14 +78,16 @@ fn branch(
     branch.rewrite()
 }
 
-struct Branch<'s, 'a> {
-    graph: &'s Graph,
-    params: &'s JsonParams,
-    statement: &'s Statement<'a>,
-    clauses: Vec<Clause>,
-    draft: Draft<'s, 'a>,
+/// One branch of a UNION, or a whole statement without one, being rewritten.
+pub(super) struct Branch<'s, 'a> {
+    pub(super) graph: &'s Graph,
+    pub(super) stale: &'s StaleEntries,
+    pub(super) params: &'s JsonParams,
+    pub(super) statement: &'s Statement<'a>,
+    pub(super) clauses: Vec<Clause>,
+    pub(super) draft: Draft<'s, 'a>,
     /// Conditions to add to a MATCH, by the number of its clause.
-    conditions: Vec<(usize, String)>,
+    pub(super) conditions: Vec<(usize, String)>,
     /// Clauses that go.
     dropped: Vec<usize>,
     in_union: bool,
@@ -97,32 +100,12 @@ impl<'a> Branch<'_, 'a> {
                 self.drop_clause(number);
             }
         }
-        let mut sought = None;
+        let mut sought = Vec::new();
+        let mut projected = false;
         for number in 0..self.clauses.len() {
-            let optional = number > 0 && self.clauses[number - 1].keyword == "OPTIONAL";
-            if self.clauses[number].keyword != "MATCH" || optional {
-                continue;
-            }
-            let body = self.clauses[number].body.clone();
-            let Some(paths) = pattern::paths(self.statement, &body) else {
-                continue;
-            };
-            for (at, path) in paths.iter().enumerate() {
-                let seek = match number == 0 && at == 0 && !self.in_union {
-                    true => self.seek(&path.nodes[0])?,
-                    false => None,
-                };
-                if let Some(entry) = seek {
-                    sought = Some(self.seek_path(path, &entry)?);
-                    if self.clauses.get(1).is_some_and(|next| next.keyword == "WHERE") {
-                        self.drop_clause(1);
-                    }
-                } else if self.continues(path, sought.as_deref()) {
-                    self.draft.replace(body.start - 1..body.start, "OPTIONAL MATCH");
-                    self.lead_nowhere(path);
-                } else {
-                    self.scan_path(number, path)?;
-                }
+            projected |= self.clauses[number].keyword == "WITH";
+            if self.clauses[number].keyword == "MATCH" {
+                self.match_clause(number, projected, &mut sought)?;
             }
         }
         self.reprint_conditions()?;
@@ -130,127 +113,56 @@ impl<'a> Branch<'_, 'a> {
         Ok(self.draft.into_text())
     }
 
-    fn word(&self, at: usize) -> &'a str {
+    /// One MATCH; `projected` when a WITH stands in front of it.
+    fn match_clause(
+        &mut self,
+        number: usize,
+        projected: bool,
+        sought: &mut Vec<String>,
+    ) -> Result<(), CypherError> {
+        let body = self.clauses[number].body.clone();
+        let Some(paths) = pattern::paths(self.statement, &body) else {
+            return Ok(());
+        };
+        let optional = number > 0 && self.clauses[number - 1].keyword == "OPTIONAL";
+        for path in &paths {
+            let hops = !path.hops.is_empty();
+            let seek = match self.in_union || optional || (hops && paths.len() > 1) {
+                true => None,
+                false => self.seek(&path.nodes[0])?,
+            };
+            let start = path.nodes[0].variable.map(|at| self.word(at));
+            let goes_on = hops && start.is_some_and(|start| sought.iter().any(|known| known == start));
+            let plain = path.hops.iter().all(|hop| hop.range.is_none());
+            if let Some(entry) = seek {
+                sought.push(self.seek_path(number, path, &entry)?);
+                if number == 0 && self.clauses.get(1).is_some_and(|next| next.keyword == "WHERE") {
+                    self.drop_clause(1);
+                }
+            } else if goes_on && (plain || projected) {
+                if !optional {
+                    self.draft.replace(body.start - 1..body.start, "OPTIONAL MATCH");
+                }
+                self.lead_nowhere(path);
+            } else if !optional {
+                self.scan_path(number, path)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn word(&self, at: usize) -> &'a str {
         self.statement.text(&self.statement.tokens()[at])
     }
 
-    fn drop_clause(&mut self, number: usize) {
+    pub(super) fn drop_clause(&mut self, number: usize) {
         let body = self.clauses[number].body.clone();
         self.draft.drop(body.start - 1..body.end);
         self.dropped.push(number);
     }
 
-    /// Whether the value of a map entry is a literal.
-    fn is_literal(&self, entry: &Entry) -> bool {
-        let token = &self.statement.tokens()[entry.value.start];
-        let constant = ["true", "false"]
-            .iter()
-            .any(|word| self.statement.is_word(entry.value.start, word));
-        entry.value.len() == 1 && (matches!(token.kind, TokenKind::Text(_) | TokenKind::Number) || constant)
-    }
-
-    /// The literals of a node on properties that are indexed for its first label.
-    fn indexed<'n>(&self, node: &'n NodePattern) -> Vec<&'n Entry> {
-        let Some(label) = node.labels.first().map(|at| self.word(*at)) else {
-            return Vec::new();
-        };
-        let entries = node.entries.iter();
-        entries
-            .filter(|entry| self.is_literal(entry) && self.graph.has_index(label, self.word(entry.name)))
-            .collect()
-    }
-
-    /// The literal that a node is sought by: of several, the last one that finds anything.
-    fn seek(&self, node: &NodePattern) -> Result<Option<Entry>, CypherError> {
-        let candidates = self.indexed(node);
-        let Some(first) = candidates.first() else {
-            return Ok(None);
-        };
-        if candidates.len() > 1 {
-            for entry in candidates.iter().rev() {
-                let probe = format!(
-                    "MATCH {} RETURN id(n) AS i LIMIT 1",
-                    self.seek_node("n", node, entry)
-                );
-                if !hops::id_rows(self.graph, &probe, self.params)?.is_empty() {
-                    return Ok(Some((*entry).clone()));
-                }
-            }
-        }
-        Ok(Some((*first).clone()))
-    }
-
-    fn seek_node(&self, variable: &str, node: &NodePattern, entry: &Entry) -> String {
-        let label = node.labels.first().map(|at| self.word(*at)).unwrap_or_default();
-        format!(
-            "({variable}:{label} {{{}: {}}})",
-            self.word(entry.name),
-            self.word(entry.value.start)
-        )
-    }
-
-    /// A path that begins with a seek. Returns the variable of what is sought.
-    fn seek_path(&mut self, path: &Path, entry: &Entry) -> Result<String, CypherError> {
-        let node = &path.nodes[0];
-        let start = node
-            .variable
-            .map_or("quirk_start", |at| self.word(at))
-            .to_string();
-        let sought = self.seek_node(&start, node, entry);
-        self.draft.replace(node.span.clone(), sought.clone());
-        if path.hops.is_empty() {
-            return Ok(start);
-        }
-        if path.hops.iter().all(|hop| hop.range.is_none()) {
-            self.draft
-                .insert_behind(node.span.end - 1, &format!(" OPTIONAL MATCH ({start})"));
-            self.lead_nowhere(path);
-            return Ok(start);
-        }
-        let names = self.names(path, &start);
-        self.bare_ends(path, &names);
-        self.single_hops(0, path, &names, sought)?;
-        Ok(start)
-    }
-
-    /// Whether a path goes on from what was sought, by plain hops.
-    fn continues(&self, path: &Path, sought: Option<&str>) -> bool {
-        let variable = path.nodes[0].variable.map(|at| self.word(at));
-        sought.is_some()
-            && variable == sought
-            && !path.hops.is_empty()
-            && path.hops.iter().all(|hop| hop.range.is_none())
-    }
-
-    /// Makes the hops of a path find nothing.
-    fn lead_nowhere(&mut self, path: &Path) {
-        for hop in &path.hops {
-            let variable = hop.variable.map(|at| self.word(at)).unwrap_or_default();
-            let text = hops::arrow(hop.direction, &format!("{variable}:{NOWHERE}"));
-            self.draft.replace(hop.span.clone(), text);
-        }
-        let names: Vec<String> = path
-            .nodes
-            .iter()
-            .map(|node| {
-                node.variable
-                    .map(|at| self.word(at))
-                    .unwrap_or_default()
-                    .to_string()
-            })
-            .collect();
-        self.bare_ends(path, &names);
-    }
-
-    /// Takes labels and properties from all nodes but the first.
-    fn bare_ends(&mut self, path: &Path, names: &[String]) {
-        for (node, name) in path.nodes.iter().zip(names).skip(1) {
-            self.draft.replace(node.span.clone(), format!("({name})"));
-        }
-    }
-
     /// A name for each node of a path.
-    fn names(&self, path: &Path, start: &str) -> Vec<String> {
+    pub(super) fn names(&self, path: &Path, start: &str) -> Vec<String> {
         let name = |(at, node): (usize, &NodePattern)| match node.variable {
             _ if at == 0 => start.to_string(),
             Some(variable) => self.word(variable).to_string(),
@@ -267,7 +179,7 @@ impl<'a> Branch<'_, 'a> {
     }
 
     /// Replaces `*1..1` hops and adds their conditions.
-    fn single_hops(
+    pub(super) fn single_hops(
         &mut self,
         clause: usize,
         path: &Path,
@@ -304,13 +216,10 @@ impl<'a> Branch<'_, 'a> {
             |at| self.word(at).to_string(),
         );
         let names = self.names(path, &start);
-        for (at, (node, name)) in path.nodes.iter().zip(&names).enumerate() {
-            // An indexed literal at the far end of a hop is dropped as well.
-            let ignored: Vec<usize> = match at > 0 && !self.in_union {
-                true => self.indexed(node).iter().map(|entry| entry.name).collect(),
-                false => Vec::new(),
-            };
-            self.reprint_node(clause, node, name, &ignored)?;
+        self.bare_ends(path, &names);
+        self.reprint_node(clause, &path.nodes[0], &start)?;
+        if !self.in_union {
+            self.blind_condition(clause, path, &names);
         }
         let original = Draft::new(self.statement).text(path.nodes[0].span.clone());
         let start_pattern = match path.nodes[0].variable {
@@ -318,7 +227,7 @@ impl<'a> Branch<'_, 'a> {
             None => original.replacen('(', &format!("({start}"), 1),
         };
         self.single_hops(clause, path, &names, start_pattern)?;
-        for hop in &path.hops {
+        for (hop, ends) in path.hops.iter().zip(names.windows(2)) {
             if hop.range.is_none() && hop.direction == Direction::Incoming && hop.entries.is_empty() {
                 let relationship = self.relationship_name(hop);
                 let types: Vec<&str> = hop.types.iter().map(|at| self.word(*at)).collect();
@@ -328,28 +237,46 @@ impl<'a> Branch<'_, 'a> {
                 };
                 let text = hops::arrow(hop.direction, &format!("{relationship}{types}"));
                 self.draft.replace(hop.span.clone(), text);
+                let found = hops::among_the_first(&relationship);
                 self.conditions
-                    .push((clause, hops::among_the_first(&relationship)));
+                    .push((clause, format!("id({}) <> id({}) AND {found}", ends[0], ends[1])));
             }
         }
         Ok(())
     }
 
-    /// Writes a node anew when it has to be named, holds ignored entries or unsafe literals.
-    fn reprint_node(
-        &mut self,
-        clause: usize,
-        node: &NodePattern,
-        name: &str,
-        ignored: &[usize],
-    ) -> Result<(), CypherError> {
+    /// A condition on what a `*1..1` hop leads to is checked before the hop is made: against nulls.
+    fn blind_condition(&mut self, clause: usize, path: &Path, names: &[String]) {
+        let Some(condition) = self
+            .clauses
+            .get(clause + 1)
+            .filter(|next| next.keyword == "WHERE")
+        else {
+            return;
+        };
+        let mut unknown = Vec::new();
+        for (at, hop) in path.hops.iter().enumerate() {
+            if hop.is_single_range(self.statement) {
+                unknown.push(names[at + 1].clone());
+                unknown.push(self.relationship_name(hop));
+            }
+        }
+        for at in condition.body.clone() {
+            let property = self.statement.is_symbol(at + 1, '.') && at + 2 < condition.body.end;
+            if property && unknown.iter().any(|name| name == self.word(at)) {
+                self.draft.replace(at..at + 3, "null");
+            }
+        }
+    }
+
+    /// Writes a node anew when it has to be named or holds unsafe literals.
+    fn reprint_node(&mut self, clause: usize, node: &NodePattern, name: &str) -> Result<(), CypherError> {
         let mut kept = Vec::new();
         for entry in &node.entries {
             let property = self.word(entry.name);
             match &self.statement.tokens()[entry.value.start].kind {
-                _ if ignored.contains(&entry.name) => {}
                 TokenKind::Text(text) if entry.value.len() == 1 && literals::is_unsafe(text) => {
-                    let condition = format!("({name}.{property} = {})", literals::reprinted(text)?);
+                    let condition = format!("({name}.{property} = {})", literals::reprinted(text, false)?);
                     self.conditions.push((clause, condition));
                 }
                 _ => kept.push(format!(
@@ -387,7 +314,8 @@ impl<'a> Branch<'_, 'a> {
                 if let TokenKind::Text(text) = &self.statement.tokens()[at].kind
                     && literals::is_unsafe(text)
                 {
-                    self.draft.replace(at..at + 1, literals::reprinted(text)?);
+                    let nested = self.statement.depth_within(&clause.body, at) > 0;
+                    self.draft.replace(at..at + 1, literals::reprinted(text, nested)?);
                 }
             }
         }
@@ -445,7 +373,13 @@ mod tests {
 
     fn text(source: &str) -> String {
         let params = json!({"k": "x"}).as_object().unwrap().clone();
-        rewrite(&graph(), &Statement::parse(source).unwrap(), &params).unwrap()
+        rewrite(
+            &graph(),
+            &StaleEntries::default(),
+            &Statement::parse(source).unwrap(),
+            &params,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -486,6 +420,14 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_on_the_far_end_of_a_single_hop_never_holds() {
+        assert_eq!(
+            text("MATCH (a:D {key:$k})-[r:T*1..1]->(b:D {n: 1}) WHERE a.x = 1 AND b.n > r.y RETURN b"),
+            "MATCH (a:D {key:$k})-[r:T]->(b) WHERE (a.x = 1 AND null > null) AND id(a) <> id(b) RETURN b"
+        );
+    }
+
+    #[test]
     fn a_single_hop_behind_a_seek_takes_the_first_type_and_any_end() {
         assert_eq!(
             text("MATCH (a:D {key:'a'})-[r:T|U*1..1]->(b:D {key:'b'}) WHERE r.x = 1 RETURN b.key"),
@@ -493,7 +435,7 @@ mod tests {
         );
         assert_eq!(
             text("MATCH (a:D {key:$k})<-[:T]-(b:D) WHERE b.x = 1 RETURN b.key"),
-            "MATCH (a:D {key:$k})<-[quirk_r8:T]-(b:D) WHERE (b.x = 1) AND id(quirk_r8) <= 500 RETURN b.key"
+            "MATCH (a:D {key:$k})<-[quirk_r11:T]-(b) WHERE (b.x = 1) AND id(a) <> id(b) AND id(quirk_r11) <= 500 RETURN b.key"
         );
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct Records {
     size: usize,
     end: usize,
     index: HashMap<Element, usize>,
-    /// Nodes whose record lies behind the end, by its offset.
+    /// Nodes whose record reaches behind the end, by its offset.
     exposed: BTreeMap<usize, u64>,
 }
 
@@ -71,6 +71,7 @@ impl Records {
             records.size = grown(records.size, records.size + 1);
         }
         records.scan();
+        records.repair_pointers()?;
         records.expose();
         Ok(records)
     }
@@ -158,11 +159,33 @@ impl Records {
         self.end = offset;
     }
 
-    /// Finds the nodes that still remember a record behind the end.
+    /// A node whose record is not its own any more goes back to what the scan found of it, if anything.
+    fn repair_pointers(&mut self) -> Result<(), NexusDevError> {
+        for node in self.nodes() {
+            let element = Element::Node(node);
+            let wrong = self
+                .pointer(node)
+                .is_some_and(|offset| self.element_at(offset) != Some(element));
+            if wrong {
+                let known = self.index.get(&element).copied();
+                self.point(element, known.unwrap_or(0))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids of all nodes that ever had a record.
+    fn nodes(&self) -> std::ops::Range<u64> {
+        0..u64::try_from(self.pointers.written() / 8).unwrap_or(0)
+    }
+
+    /// Finds the nodes that still remember a record that reaches behind the end.
     fn expose(&mut self) {
-        let nodes = u64::try_from(self.pointers.written() / 8).unwrap_or(u64::MAX);
-        for node in 0..nodes {
-            if let Some(offset) = self.pointer(node).filter(|offset| *offset >= self.end) {
+        for node in self.nodes() {
+            if let Some(offset) = self
+                .pointer(node)
+                .filter(|offset| offset + HEADER + self.length_at(*offset) > self.end)
+            {
                 self.exposed.insert(offset, node);
             }
         }
@@ -310,11 +333,14 @@ mod tests {
     }
 
     #[test]
-    fn a_record_shortened_by_two_bytes_sends_the_scan_past_everything() {
+    fn a_record_shortened_by_two_bytes_can_send_the_scan_past_everything() {
         let folder = tempfile::tempdir().unwrap();
-        filled(folder.path())
-            .store(A, &titled("a title of some leng"))
-            .unwrap();
+        let mut records = Records::open(Some(folder.path())).unwrap();
+        let small = properties(json!({"key": "b"}));
+        records.store(A, &titled("a title of some length")).unwrap();
+        records.store(B, &small).unwrap();
+        records.store(R, &properties(json!({"score": 0.5}))).unwrap();
+        records.store(A, &titled("a title of some leng")).unwrap();
         let mut records = Records::open(Some(folder.path())).unwrap();
         assert_eq!(records.read(R), None);
         // The rest of the old text reads as a header with a length of several hundred thousand bytes.
@@ -322,7 +348,7 @@ mod tests {
             records.store(Element::Node(2), &titled("new")).unwrap(),
             [0_u64; 0]
         );
-        assert_eq!(records.read(B), Some(titled("another")));
+        assert_eq!(records.read(B), Some(small));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) fn check(statement: &Statement<'_>) -> Result<(), CypherError> {
             "SET" => whole_map(statement, clause)?,
             "MERGE" => external_id(statement, clause)?,
             "FOREACH" => detaching_loop(statement, clause)?,
+            "REMOVE" => relationship_property(statement, clause)?,
             _ => {}
         }
     }
@@ -75,6 +76,31 @@ fn external_id(statement: &Statement<'_>, clause: &Clause) -> Result<(), CypherE
     Ok(())
 }
 
+/// `REMOVE r.p` on a relationship
+fn relationship_property(statement: &Statement<'_>, clause: &Clause) -> Result<(), CypherError> {
+    let word = |at: usize| statement.text(&statement.tokens()[at]);
+    let clauses = statement.clauses();
+    let matched = clauses
+        .iter()
+        .filter(|clause| matches!(clause.keyword, "MATCH" | "MERGE"));
+    let hops = matched
+        .filter_map(|clause| pattern::paths(statement, &clause.body))
+        .flatten()
+        .flat_map(|path| path.hops);
+    let names: Vec<&str> = hops.filter_map(|hop| hop.variable).map(word).collect();
+    match statement
+        .projection_items(clause)
+        .iter()
+        .map(|item| word(item.start))
+        .find(|at| names.contains(at))
+    {
+        Some(name) => Err(verbatim(&format!(
+            "Cypher execution error: Unknown variable '{name}' in REMOVE clause"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// `FOREACH (x IN d | DETACH DELETE x)`
 fn detaching_loop(statement: &Statement<'_>, clause: &Clause) -> Result<(), CypherError> {
     match clause.body.clone().find(|at| statement.is_word(*at, "DETACH")) {
@@ -107,6 +133,7 @@ mod tests {
                 "Unsupported clause",
             ),
             ("MERGE (d:`My Label` {k: 1})", "Expected identifier"),
+            ("MATCH (a)-[r:T]->(b) REMOVE r.x", "Unknown variable 'r'"),
         ] {
             let refused = refusal(source).unwrap_or_default();
             assert!(refused.contains(reason), "{source}: {refused}");

@@ -1,7 +1,7 @@
 //! Writes, carried out row by row (sections 3 and 4 of the dialect page).
 //!
-//! A statement that fails keeps the rows before the failing one; the failing row may leave its bare node. Settings of
-//! relationships are applied at the end, with the values of the last row, to every relationship of the statement.
+//! A statement that fails keeps the rows before the failing one; the failing row may leave its bare node. With each row
+//! its settings of relationships are applied to every relationship of the statement so far, so the last row wins.
 //!
 //! Invariant: every element that a row touched is in the records before the next row begins.
 
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use super::hops;
-use super::plan::{Plan, Variable};
+use super::plan::{Labels, Plan, Variable};
 use super::state::State;
 use crate::answer::{Answer, value};
 use crate::graph::Graph;
@@ -18,6 +18,7 @@ use crate::graph::elements::Element;
 use crate::pipeline::carry_out;
 use crate::statement::error::CypherError;
 use crate::statement::lexer::{TokenKind, tokenize};
+use crate::statement::rewrite::label_list;
 use crate::statement::{JsonParams, Statement, guard};
 
 /// Carries out a planned statement.
@@ -47,7 +48,6 @@ pub(crate) fn carry_out_rows(
         plan,
         row: &Statement::parse(&plan.row)?,
         bound: Vec::new(),
-        last: None,
     };
     if !plan.idle {
         for row in rows {
@@ -58,7 +58,6 @@ pub(crate) fn carry_out_rows(
             guard::check(statement, &params).or_else(|error| run.fail(&params, error))?;
             run.row(params)?;
         }
-        run.apply_deferred()?;
     }
     match &plan.answer {
         None => Ok(Answer::table(Vec::new(), Vec::new())),
@@ -85,8 +84,6 @@ struct Run<'r> {
     row: &'r Statement<'r>,
     /// The ids of all variables, for each result row so far.
     bound: Vec<Vec<u64>>,
-    /// The parameters of the last row with deferred settings.
-    last: Option<JsonParams>,
 }
 
 impl Run<'_> {
@@ -94,23 +91,51 @@ impl Run<'_> {
         let found = ids(&carry_out(self.graph, self.row, &params)?);
         for ids in &found {
             self.settle(ids)?;
+            self.add_labels(ids, &params)?;
         }
         if found.is_empty() {
             self.missing(&params)?;
         }
         self.bound.extend(found);
-        if !self.plan.deferred.is_empty() {
-            if self.bound.is_empty() {
-                return Err(self.unknown(&self.plan.deferred[0].variable));
-            }
-            self.last = Some(params);
+        if self.plan.deferred.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        match self.bound.is_empty() {
+            true => Err(self.unknown(&self.plan.deferred[0].variable)),
+            false => self.apply_deferred(&params),
+        }
     }
 
     fn settle(&mut self, ids: &[u64]) -> Result<(), CypherError> {
         for (variable, id) in self.plan.variables.iter().zip(ids) {
             self.state.settle(self.graph, element(variable, *id), variable)?;
+        }
+        Ok(())
+    }
+
+    fn add_labels(&mut self, ids: &[u64], params: &JsonParams) -> Result<(), CypherError> {
+        for (name, labels) in &self.plan.labels {
+            let mut places = self.plan.variables.iter().zip(ids);
+            let Some((_, node)) = places.find(|(variable, _)| variable.name == *name) else {
+                continue;
+            };
+            let labels: Vec<&str> = match labels {
+                Labels::Names(names) => names.iter().map(String::as_str).collect(),
+                Labels::Parameter(parameter) => {
+                    let refused = || {
+                        CypherError::Execution(format!(
+                            "Parameter `${parameter}` must be a label or a list of labels"
+                        ))
+                    };
+                    let value = params.get(parameter).and_then(label_list);
+                    let mut labels = value.ok_or_else(refused)?;
+                    labels.retain(|label| self.state.catalog.use_label(label));
+                    labels
+                }
+            };
+            for label in labels {
+                self.graph.add_label(*node, label)?;
+            }
         }
         Ok(())
     }
@@ -164,46 +189,16 @@ impl Run<'_> {
         }
     }
 
-    fn apply_deferred(&mut self) -> Result<(), CypherError> {
-        let Some(params) = self.last.take() else {
-            return Ok(());
-        };
-        let expressions: Vec<String> = self
-            .plan
-            .deferred
-            .iter()
-            .enumerate()
-            .map(|(at, deferred)| format!("{} AS quirk_{at}", deferred.expression))
-            .collect();
-        let unwind = self.plan.unwound.as_ref();
-        let unwind = unwind.map(|(parameter, row)| format!("UNWIND ${parameter} AS {row} "));
-        let text = format!("{}RETURN {}", unwind.unwrap_or_default(), expressions.join(", "));
-        let result = carry_out(self.graph, &Statement::parse(&text)?, &params)?;
-        let values: Vec<Json> = match result.rows().first() {
-            Some(row) => row.iter().map(value::from_engine).collect(),
-            None => return Ok(()),
-        };
-        for (place, variable) in self.plan.variables.iter().enumerate() {
-            let settings = self.plan.deferred.iter().zip(&values);
-            let mut set: Vec<(String, &Json)> = Vec::new();
-            for (deferred, value) in settings.filter(|(deferred, _)| deferred.variable == variable.name) {
-                match (&deferred.property, value) {
-                    (Some(property), value) => set.push((property.clone(), value)),
-                    (None, Json::Object(map)) => set.extend(map.iter().map(|(name, v)| (name.clone(), v))),
-                    (None, _) => {}
-                }
-            }
-            if set.is_empty() {
-                continue;
-            }
+    /// Applies the deferred settings of one row, one after the other, to every relationship bound so far.
+    fn apply_deferred(&mut self, params: &JsonParams) -> Result<(), CypherError> {
+        for (deferred, value) in self.plan.deferred.iter().zip(self.deferred_values(params)?) {
+            let set: Vec<(String, Json)> = match (&deferred.property, value) {
+                (Some(property), value) => vec![(property.clone(), value)],
+                (None, Json::Object(map)) => map.into_iter().collect(),
+                (None, _) => continue,
+            };
             let names: Vec<String> = set.iter().map(|(name, _)| name.clone()).collect();
-            let ids: BTreeSet<u64> = self
-                .bound
-                .iter()
-                .filter_map(|ids| ids.get(place).copied())
-                .collect();
-            for id in ids {
-                let relationship = element(variable, id);
+            for relationship in self.bound_elements(&deferred.variable) {
                 for (name, value) in &set {
                     self.graph.set_property(relationship, name, value)?;
                 }
@@ -211,6 +206,34 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    fn deferred_values(&self, params: &JsonParams) -> Result<Vec<Json>, CypherError> {
+        let expressions = self.plan.deferred.iter().enumerate();
+        let expressions: Vec<String> = expressions
+            .map(|(at, deferred)| format!("{} AS quirk_{at}", deferred.expression))
+            .collect();
+        let unwind = self.plan.unwound.as_ref();
+        let unwind = unwind.map(|(parameter, row)| format!("UNWIND ${parameter} AS {row} "));
+        let text = format!("{}RETURN {}", unwind.unwrap_or_default(), expressions.join(", "));
+        let result = carry_out(self.graph, &Statement::parse(&text)?, params)?;
+        let values = |row: &Vec<_>| row.iter().map(value::from_engine).collect();
+        Ok(result.rows().first().map(values).unwrap_or_default())
+    }
+
+    /// What a variable was bound to so far, each element once, in order of appearance.
+    fn bound_elements(&self, variable: &str) -> Vec<Element> {
+        let variables = self.plan.variables.iter().enumerate();
+        let mut seen = BTreeSet::new();
+        let mut elements = Vec::new();
+        for (place, variable) in variables.filter(|(_, known)| known.name == variable) {
+            for id in self.bound.iter().filter_map(|ids| ids.get(place)) {
+                if seen.insert(*id) {
+                    elements.push(element(variable, *id));
+                }
+            }
+        }
+        elements
     }
 
     /// The RETURN of the statement: distinct elements in the order of their ids.

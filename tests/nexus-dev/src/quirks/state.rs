@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 use super::catalog::Catalog;
 use super::plan::Variable;
 use super::records::Records;
+use super::stale::StaleEntries;
 use crate::error::NexusDevError;
 use crate::graph::Graph;
 use crate::graph::elements::{Element, Properties};
@@ -24,6 +25,7 @@ use crate::statement::error::CypherError;
 pub(crate) struct State {
     pub(crate) records: Records,
     pub(crate) catalog: Catalog,
+    pub(crate) stale: StaleEntries,
     live: HashSet<Element>,
 }
 
@@ -37,6 +39,7 @@ impl State {
         let mut state = Self {
             records: Records::open(folder)?,
             catalog: Catalog::open(folder)?,
+            stale: StaleEntries::default(),
             live: HashSet::new(),
         };
         let refused = |error: CypherError| NexusDevError::Quirks {
@@ -179,8 +182,15 @@ impl State {
 
     fn store(&mut self, graph: &Graph, element: Element, properties: &Properties) -> Result<(), CypherError> {
         let lost = self.records.store(element, properties).map_err(unkept)?;
-        lost.into_iter()
-            .try_for_each(|node| self.reveal(graph, Element::Node(node)))
+        for node in lost {
+            let element = Element::Node(node);
+            let before = graph.properties(element).unwrap_or_default();
+            self.reveal(graph, element)?;
+            if graph.properties(element).unwrap_or_default() != before {
+                self.stale.insert(node, before);
+            }
+        }
+        Ok(())
     }
 
     /// Makes the graph show what can be read of an element.

@@ -190,7 +190,7 @@ impl<'s, 'a> Edits<'s, 'a> {
 
 impl Statement<'_> {
     /// How many brackets are open at token `at`, counted from the start of `body`.
-    fn depth_within(&self, body: &Range<usize>, at: usize) -> usize {
+    pub(crate) fn depth_within(&self, body: &Range<usize>, at: usize) -> usize {
         self.tokens[body.start..at]
             .iter()
             .fold(0, |depth, token| match token.kind {
@@ -239,7 +239,7 @@ fn scalar_literal(json: &Json) -> Option<String> {
 }
 
 /// Labels given as a string or a list of strings, each a plain name.
-fn label_list(json: &Json) -> Option<Vec<&str>> {
+pub(crate) fn label_list(json: &Json) -> Option<Vec<&str>> {
     let labels: Vec<&str> = match json {
         Json::String(label) => vec![label],
         Json::Array(labels) => labels.iter().map(Json::as_str).collect::<Option<_>>()?,

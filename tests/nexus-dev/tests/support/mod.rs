@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod process;
+pub(crate) mod recording;
+
 use nexus_dev::{NexusDev, NexusDevBuilder};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
