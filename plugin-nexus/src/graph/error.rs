@@ -47,7 +47,7 @@ pub enum GraphError {
         /// Labels that were ever used.
         used: u64,
         /// Labels of the model among those that were not.
-        new: usize,
+        new: u64,
     },
     /// The probe at connect did not come to an end.
     #[error("the server did not answer the probe's statements within {limit:?}")]

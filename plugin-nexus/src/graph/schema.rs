@@ -7,9 +7,6 @@
 //! - edges are walked from source to target only; what must be walked the other way has a reverse type of its own
 //!   (section 4).
 
-/// Labels of one database. Further ones are accepted by the server and lost.
-pub const MAX_LABELS: usize = 64;
-
 /// A label of the graph model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NodeLabel {

@@ -49,6 +49,9 @@ pub struct WrittenEdges {
     pub retracted: Vec<DocumentKey>,
 }
 
+/// Whether an edge holds, and its score, as far as its record says.
+type ReadEdge = (Option<bool>, Option<f64>);
+
 impl Graph {
     /// The nodes among these that read back differently.
     ///
@@ -81,7 +84,7 @@ impl Graph {
     /// [`GraphError::Nexus`] when they cannot be read.
     pub async fn verify_edges(&self, written: &[WrittenEdges]) -> Result<Vec<Mismatch>, GraphError> {
         let sources: Vec<DocumentKey> = written.iter().map(|edges| edges.source.clone()).collect();
-        let mut found: HashMap<(DocumentKey, DocumentKey), Vec<(Option<bool>, Option<f64>)>> = HashMap::new();
+        let mut found: HashMap<(DocumentKey, DocumentKey), Vec<ReadEdge>> = HashMap::new();
         for edge in self.outgoing_similar(&sources).await? {
             found
                 .entry((edge.source, edge.target))

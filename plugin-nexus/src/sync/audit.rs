@@ -85,8 +85,11 @@ struct Remembered {
     fingerprint: String,
 }
 
-/// The newest documents, by birth; the oldest of them on top.
-type Newest = BinaryHeap<Reverse<(u64, DocumentKey)>>;
+/// A document and when its node was made.
+type Born = (u64, DocumentKey);
+
+/// The newest documents; the oldest of them on top.
+type Newest = BinaryHeap<Reverse<Born>>;
 
 /// Compares what a process holds with what the journal remembers. Writes nothing.
 ///
@@ -256,7 +259,7 @@ fn remember(
     context: &Context,
     collection: &Arc<str>,
     ids: impl Iterator<Item = Arc<str>>,
-) -> Result<(Vec<Remembered>, Vec<(u64, DocumentKey)>), StageFault> {
+) -> Result<(Vec<Remembered>, Vec<Born>), StageFault> {
     let (mut remembered, mut born) = (Vec::new(), Vec::new());
     for id in ids {
         let document = DocumentId::new(Arc::clone(collection), Arc::clone(&id));

@@ -1,4 +1,4 @@
-//! What one statement may hold, in one place.
+//! What one statement may hold, and one database, in one place.
 
 use std::ops::Range;
 
@@ -13,6 +13,15 @@ pub const MAX_ROWS: usize = 500;
 
 /// Bytes of the rows of one write. The server refuses bodies above 16 MiB (section 10).
 pub const MAX_BATCH_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Labels of one database. Further ones are accepted and lost: their nodes are invisible (section 3).
+pub const MAX_LABELS: u64 = 64;
+
+/// Whether a database that has used `used` labels has room for `new` more.
+#[must_use]
+pub fn has_room_for_labels(used: u64, new: u64) -> bool {
+    new == 0 || used.saturating_add(new) <= MAX_LABELS
+}
 
 /// A row that does not fit into any statement.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use super::super::canary::is_canary;
 use super::super::capabilities::RetractForm;
 use super::super::catalogue::edges::HopForm;
+use super::super::catalogue::limits::has_room_for_labels;
 use super::super::catalogue::nodes::LookupForm;
 use super::super::edges::Edge;
 use super::super::key::{Bucket, NodeKey, RunId, ScratchKey};
 use super::super::nodes::NodeWrite;
 use super::super::record::EdgeRecord;
-use super::super::schema::{EdgeType, MAX_LABELS, NodeLabel};
+use super::super::schema::{EdgeType, NodeLabel};
 use super::super::{Graph, GraphError, JsonMap, Refused, catalogue};
 
 /// The beginning of the owner of every probe's nodes.
@@ -39,13 +40,13 @@ impl ServerFacts {
             let known = self.labels.as_deref();
             !known.is_some_and(|known| known.iter().any(|name| name == label.name()))
         };
-        let new = NodeLabel::ALL.iter().filter(|label| is_new(label)).count();
+        // Without a list nobody knows which of ours are there, so all count as new.
+        let new = NodeLabel::ALL.iter().filter(|label| is_new(label)).count() as u64;
         let used = self
             .labels
             .as_ref()
             .map_or(self.label_count, |labels| labels.len() as u64);
-        // Without a list nobody knows which labels are there; below the limit by all of ours, it does not matter.
-        if used + new as u64 <= MAX_LABELS as u64 || new == 0 {
+        if has_room_for_labels(used, new) {
             Ok(())
         } else {
             Err(GraphError::LabelsExhausted { used, new })
