@@ -183,6 +183,49 @@ async fn parameters_are_taken_only_where_they_are_seen_to_cost_less() {
 }
 
 #[tokio::test]
+async fn a_server_without_room_for_our_labels_is_left_alone() {
+    for server in Server::of_2_5().await {
+        for n in 0..60 {
+            server
+                .ask(&format!("CREATE (n:L{n} {{key: 1}})"), json!({}))
+                .await;
+        }
+        let session = server.session().await;
+        let facts = server.facts().await;
+        assert_eq!(facts.labels.as_ref().unwrap().len(), 60, "{}", server.name);
+        let error = probe(&session, &facts, ProbeSettings::default())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error,
+            GraphError::LabelsExhausted { used: 60, new: 5 },
+            "{}",
+            server.name
+        );
+        assert_eq!(error.class().blame(), Blame::Server);
+        assert_eq!(server.facts().await.labels.unwrap().len(), 60, "{}", server.name);
+    }
+    // One label less, and all five of ours fit; a second probe finds them there.
+    for server in Server::of_2_5().await {
+        for n in 0..59 {
+            server
+                .ask(&format!("CREATE (n:L{n} {{key: 1}})"), json!({}))
+                .await;
+        }
+        drop(server.graph().await);
+        assert_eq!(server.facts().await.labels.unwrap().len(), 64, "{}", server.name);
+        let graph = server.graph().await;
+        put(&graph, &[new_node(1, json!({}))]).await;
+        assert_eq!(
+            graph.count_nodes(NodeLabel::Document).await.unwrap(),
+            1,
+            "{}",
+            server.name
+        );
+    }
+}
+
+#[tokio::test]
 async fn without_a_right_form_the_table_says_what_is_missing() {
     // Edges are refused: nothing can be said of them.
     let server = Server::dev(Some(Quirks::V2_5)).await;

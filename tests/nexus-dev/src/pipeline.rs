@@ -61,6 +61,14 @@ impl Pipeline {
         }
     }
 
+    /// The labels to report: with quirks those that were ever used, else those that nodes have.
+    pub(crate) fn labels(&self) -> Vec<String> {
+        match &self.quirks {
+            Some(quirks) => quirks.labels(),
+            None => self.graph.labels(),
+        }
+    }
+
     /// Tells when a statement has ended the process that is played. Only with quirks it ever does.
     pub(crate) fn death(&self) -> watch::Receiver<bool> {
         self.dead.subscribe()

@@ -169,6 +169,7 @@ async fn probes_report_health_and_counts() {
     assert!(health["uptime_seconds"].is_u64());
     let expected = json!({"label_count": 2, "rel_type_count": 2, "node_count": 3, "rel_count": 2});
     assert_eq!(get("/stats").await["catalog"], expected);
+    assert_eq!(get("/schema/labels").await["labels"].as_array().unwrap().len(), 2);
     server.shutdown().await.unwrap();
 }
 

@@ -71,7 +71,7 @@ pub struct FaultRule {
     /// Only statements with this text somewhere in their parameters, as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matching_row: Option<String>,
-    /// Also `GET /health` and `GET /stats` (only without `matching` and `matching_row`).
+    /// Also `GET /health`, `GET /stats` and `GET /schema/labels` (only without `matching` and `matching_row`).
     #[serde(default)]
     pub probes: bool,
     /// Only the next so many matching requests.

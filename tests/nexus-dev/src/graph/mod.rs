@@ -190,6 +190,11 @@ impl Graph {
         }
     }
 
+    /// The labels that nodes have.
+    pub(crate) fn labels(&self) -> Vec<String> {
+        self.engine.graph_store().all_labels()
+    }
+
     /// Brings everything written since the last checkpoint into the file. Does nothing when nothing was written.
     ///
     /// # Errors

@@ -74,6 +74,10 @@ impl Catalog {
     }
 
     /// The counters of `/stats`.
+    pub(crate) fn labels(&self) -> &[String] {
+        &self.known.labels
+    }
+
     pub(crate) fn counts(&self) -> GraphCounts {
         GraphCounts {
             labels: self.known.labels.len(),

@@ -128,6 +128,11 @@ impl Nexus25 {
         self.state.lock().catalog.counts()
     }
 
+    /// The labels that were ever used, in the order of their numbers.
+    pub(crate) fn labels(&self) -> Vec<String> {
+        self.state.lock().catalog.labels().to_vec()
+    }
+
     /// Carries out one statement.
     pub(crate) fn run(&self, graph: &Graph, query: &str, params: &JsonParams) -> Outcome {
         let statement = match Statement::parse(first_statement(query)) {

@@ -37,7 +37,9 @@ pub(crate) struct App {
 
 /// All routes; the key guards everything but the probes.
 pub(crate) fn router(app: App, api_key: Option<ApiKey>, fault_route: bool) -> Router {
-    let mut guarded = Router::new().route("/cypher", post(cypher));
+    let mut guarded = Router::new()
+        .route("/cypher", post(cypher))
+        .route("/schema/labels", get(labels));
     if fault_route {
         guarded = guarded.route("/_faults", get(show_faults).post(set_faults).delete(clear_faults));
     }
@@ -194,6 +196,18 @@ async fn stats(State(app): State<App>, ConnectInfo(line): ConnectInfo<Line>) -> 
             "knn_index": {"total_vectors": 0, "dimension": 0, "avg_search_time_us": 0.0},
         }))
         .into_response()
+    };
+    probe(&app, &line, real).await
+}
+
+/// The labels in the order of their numbers.
+async fn labels(State(app): State<App>, ConnectInfo(line): ConnectInfo<Line>) -> Response {
+    let real = async {
+        let labels: Vec<Value> = (0_usize..)
+            .zip(app.pipeline.labels())
+            .map(|(id, name)| json!({"name": name, "id": id}))
+            .collect();
+        Json(json!({ "labels": labels })).into_response()
     };
     probe(&app, &line, real).await
 }
