@@ -15,7 +15,7 @@
 
 use serde_json::Value;
 
-use super::edges::Edge;
+use super::edge::Edge;
 use super::key::ScratchKey;
 use super::literal::LiteralError;
 use super::nodes::NodeWrite;

@@ -21,6 +21,7 @@ pub mod schema;
 pub mod verify;
 
 mod deletion;
+mod edge;
 mod edges;
 mod error;
 mod nodes;
@@ -30,7 +31,8 @@ use std::sync::Arc;
 
 pub use capabilities::{Capabilities, Forms};
 pub use catalogue::Statement;
-pub use edges::{Edge, Neighbour, OutgoingSimilar, TwoHops};
+pub use edge::Edge;
+pub use edges::{Neighbour, OutgoingSimilar, TwoHops};
 pub use error::GraphError;
 pub use key::{Bucket, DocumentKey, RunId};
 pub use nodes::{BucketEntry, BucketListing, NodeVersion, NodeWrite};

@@ -124,15 +124,23 @@ impl Graph {
     ///
     /// [`GraphError::Nexus`], also when the server answers with nodes that were not asked for.
     pub async fn look_up<K: NodeKey>(&self, keys: &[K]) -> Result<HashMap<K, NodeVersion>, GraphError> {
+        Ok(self.look_up_all(keys).await?.into_iter().collect())
+    }
+
+    /// As [`Graph::look_up`], with every node of a key that the server has several of.
+    pub(super) async fn look_up_all<K: NodeKey>(
+        &self,
+        keys: &[K],
+    ) -> Result<Vec<(K, NodeVersion)>, GraphError> {
         let wanted = by_text(keys);
-        let mut found = HashMap::new();
+        let mut found = Vec::with_capacity(keys.len());
         for statement in catalogue::nodes::look_up_nodes(self.forms.lookup, K::LABEL, &literals(keys)) {
             for row in self.read(&statement, &["k", "rev", "fingerprint"]).await? {
                 let (key, version) =
                     entry(row).ok_or_else(|| bad_answer(&statement, "a row has not three values"))?;
                 let key = key.as_str().and_then(|text| wanted.get(text));
                 let key = *key.ok_or_else(|| bad_answer(&statement, "a node that was not asked for"))?;
-                found.insert(key.clone(), version);
+                found.push((key.clone(), version));
             }
         }
         Ok(found)

@@ -1,7 +1,7 @@
 //! Reading back what was written, by another way than it was written.
 //!
-//! Nodes are written by a MERGE over the index of keys and read back as part of their buckets, over another index; a second
-//! node with the same key shows there too. Edges are written by a MERGE between two ends and read back as the neighbourhood
+//! Nodes are written by a MERGE with parameters. They are read back as part of their buckets, over another index than the one
+//! they were written by, or by seeks of their keys, which costs less; a second node with the same key shows both ways. Edges are written by a MERGE between two ends and read back as the neighbourhood
 //! of their source.
 
 use std::collections::{BTreeSet, HashMap};
@@ -52,18 +52,44 @@ pub struct WrittenEdges {
 /// Whether an edge holds, and its score, as far as its record says.
 type ReadEdge = (Option<bool>, Option<f64>);
 
+/// How nodes are read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadBack {
+    /// By their buckets, which are read whole.
+    ByBucket,
+    /// By their keys.
+    ByKey,
+}
+
 impl Graph {
     /// The nodes among these that read back differently.
     ///
     /// # Errors
     ///
     /// [`GraphError::Nexus`] when they cannot be read.
-    pub async fn verify_nodes(&self, written: &[WrittenNode]) -> Result<Vec<Mismatch>, GraphError> {
-        let buckets: BTreeSet<Bucket> = written.iter().map(|node| node.bucket.clone()).collect();
-        let buckets: Vec<Bucket> = buckets.into_iter().collect();
+    pub async fn verify_nodes(
+        &self,
+        written: &[WrittenNode],
+        how: ReadBack,
+    ) -> Result<Vec<Mismatch>, GraphError> {
+        let read: Vec<(DocumentKey, NodeVersion)> = match how {
+            ReadBack::ByBucket => {
+                let buckets: BTreeSet<Bucket> = written.iter().map(|node| node.bucket.clone()).collect();
+                let buckets: Vec<Bucket> = buckets.into_iter().collect();
+                let listed = self.list_buckets(&buckets).await?.entries;
+                listed
+                    .into_iter()
+                    .map(|entry| (entry.key, entry.version))
+                    .collect()
+            }
+            ReadBack::ByKey => {
+                let keys: Vec<DocumentKey> = written.iter().map(|node| node.key.clone()).collect();
+                self.look_up_all(&keys).await?
+            }
+        };
         let mut found: HashMap<DocumentKey, Vec<NodeVersion>> = HashMap::new();
-        for entry in self.list_buckets(&buckets).await?.entries {
-            found.entry(entry.key).or_default().push(entry.version);
+        for (key, version) in read {
+            found.entry(key).or_default().push(version);
         }
         let differing = written.iter().filter_map(|node| {
             let found = found.remove(&node.key).unwrap_or_default();

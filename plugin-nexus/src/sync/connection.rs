@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::config::Verify;
+use crate::graph::verify::ReadBack;
 use crate::graph::{Capabilities, Graph};
 use crate::journal::Stage;
 
@@ -33,11 +34,11 @@ impl Connection {
         }
     }
 
-    /// Which of the `written` documents of a batch are to be read back, in order: all of the first batches, then a sample.
-    /// At least one, unless sampling is switched off.
-    pub(super) fn sample(&self, stage: Stage, written: usize) -> Vec<usize> {
+    /// Which of the `written` documents of a batch are to be read back, in order, and how: all of the first batches, by their
+    /// buckets; then a sample, by their keys. At least one, unless sampling is switched off.
+    pub(super) fn sample(&self, stage: Stage, written: usize) -> (Vec<usize>, ReadBack) {
         if written == 0 {
-            return Vec::new();
+            return (Vec::new(), ReadBack::ByKey);
         }
         self.written.store(true, Ordering::Release);
         let whole = match stage {
@@ -49,16 +50,16 @@ impl Connection {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less)
             .is_ok()
         {
-            return (0..written).collect();
+            return ((0..written).collect(), ReadBack::ByBucket);
         }
         let share = self.settings.sample;
         if share <= 0.0 {
-            return Vec::new();
+            return (Vec::new(), ReadBack::ByKey);
         }
         let size = ((written as f64 * share).ceil() as usize).clamp(1, written);
         let mut chosen = rand::seq::index::sample(&mut rand::rng(), written, size).into_vec();
         chosen.sort_unstable();
-        chosen
+        (chosen, ReadBack::ByKey)
     }
 
     /// Whether something was written since the last call.

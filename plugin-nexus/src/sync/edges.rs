@@ -6,44 +6,27 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
+use vectorizer_plugin_api::model::{Document, Fields};
 
 use super::connection::Connection;
-use super::context::{Context, now_micros, now_text, unless_gone};
+use super::context::{Context, now_micros, now_text};
 use super::fault::StageFault;
-use super::fingerprint::vector_digest;
 use super::lane::{Done, Failed};
-use super::neighbours::{Candidate, EdgeDiff, SEEN_IN_GRAPH, diff, eligible, enters};
-use crate::config::Similarity;
+use super::neighbours::SEEN_IN_GRAPH;
+use super::plan::{Plan, Search};
+use super::verify::verify_edges;
 use crate::graph::capabilities::RetractForm;
 use crate::graph::literal::{LiteralError, Part};
 use crate::graph::verify::WrittenEdges;
 use crate::graph::{DocumentKey, Edge, Graph, GraphError};
-use crate::journal::{Batch, Claim, DocumentId, DocumentState, EdgeState, Outcome, Stage, StateChange, Work};
+use crate::journal::{Batch, DocumentId, EdgeState, Outcome, Stage, StateChange, Work};
 use crate::nexus::FaultClass;
 
 /// How the neighbours of this stage are found, as it stands in the graph.
 const METHOD: &str = "embedding";
-/// Hits asked for beyond the neighbours wanted, since an index may be approximate and a hit may have no node yet.
-const SLACK: usize = 16;
-/// First width of the search for the documents that a new one comes near to.
-const SPREAD_WIDTH: usize = 128;
-/// From this width on that search goes on only while it finds documents that are concerned. Up to it, it goes down to the
-/// threshold: one with few neighbours takes any that is near enough, however many others are nearer.
-const WIDE: usize = 2_048;
 
 /// Active edges by source, as the graph has them.
 type Edges = HashMap<Arc<str>, Vec<EdgeState>>;
-
-/// One document's edges, compared.
-struct Plan {
-    id: Arc<str>,
-    state: DocumentState,
-    vector: u64,
-    diff: EdgeDiff,
-    /// Documents to compare again.
-    marks: BTreeSet<String>,
-}
 
 /// Runs the stage.
 ///
@@ -69,8 +52,8 @@ pub(super) async fn run(
         .iter()
         .filter(|plan| !refused.contains_key(&plan.id))
         .collect();
-    let sample: Vec<(WrittenEdges, Vec<Edge>)> = connection
-        .sample(Stage::Edges, kept.len())
+    let (chosen, _) = connection.sample(Stage::Edges, kept.len());
+    let sample: Vec<(WrittenEdges, Vec<Edge>)> = chosen
         .into_iter()
         .map(|at| {
             let plan = kept[at];
@@ -81,7 +64,7 @@ pub(super) async fn run(
             ))
         })
         .collect::<Result<_, StageFault>>()?;
-    verify(context, &connection.graph, sample).await?;
+    verify_edges(context, &connection.graph, sample).await?;
 
     for Plan {
         id,
@@ -213,104 +196,6 @@ fn compare(context: &Context, batch: &Batch, mut unknown: Edges) -> Result<(Done
     Ok((done, plans))
 }
 
-/// A search for neighbours in one collection.
-struct Search<'a> {
-    context: &'a Context,
-    collection: CollectionInfo,
-    settings: Similarity,
-    threshold: f64,
-}
-
-impl<'a> Search<'a> {
-    fn new(context: &'a Context, collection: CollectionInfo) -> Self {
-        let settings = context.config.similarity_of(&collection.name);
-        let threshold = settings.threshold.of(collection.metric);
-        Self {
-            context,
-            collection,
-            settings,
-            threshold,
-        }
-    }
-
-    fn plan(
-        &self,
-        claim: &Claim,
-        id: &DocumentId,
-        document: Document,
-        state: DocumentState,
-    ) -> Result<Plan, StageFault> {
-        let k = self.settings.top_k;
-        let spread = claim.work.has(Work::SPREAD);
-        let mut states = HashMap::new();
-        let mut width = (2 * k + SLACK).max(if spread { SPREAD_WIDTH } else { 0 });
-        let (eligible, mut marks) = loop {
-            let hits = unless_gone(self.context.host.search(
-                &self.collection.name,
-                &document.vector,
-                width,
-                Fields::NONE,
-            ))?
-            .unwrap_or_default();
-            let exhausted = hits.len() < width;
-            let hits = hits.into_iter().map(|hit| Candidate {
-                id: hit.document.id,
-                score: hit.score,
-            });
-            let eligible = eligible(&claim.id, hits, self.threshold);
-            for candidate in &eligible {
-                if !states.contains_key(&candidate.id) {
-                    let other = DocumentId::new(Arc::clone(&id.collection), candidate.id.as_str());
-                    states.insert(candidate.id.clone(), self.context.journal.state(&other)?);
-                }
-            }
-            let known = |id: &str| states.get(id).and_then(Option::as_ref);
-            // One that was never compared itself will find this document when it is.
-            let entered: BTreeSet<String> = eligible
-                .iter()
-                .filter(|other| {
-                    spread
-                        && known(&other.id).is_some_and(|theirs| {
-                            theirs.vector.is_some() && enters(theirs, &claim.id, state.born, other.score, k)
-                        })
-                })
-                .map(|other| other.id.clone())
-                .collect();
-            let nodes = eligible.iter().filter(|other| known(&other.id).is_some()).count();
-            let reached_threshold = eligible.len() + 1 < width;
-            let farther_half = eligible.get(width / 2..).unwrap_or_default();
-            let settled = nodes >= k
-                && (!spread
-                    || (width >= WIDE && !farther_half.iter().any(|other| entered.contains(&other.id))));
-            if exhausted || reached_threshold || settled {
-                break (eligible, entered);
-            }
-            width *= 4;
-        };
-        if spread {
-            marks.extend(self.context.journal.sources(id)?);
-        }
-        // Targets that are no longer near were not looked up above.
-        for edge in &state.edges {
-            if !states.contains_key(&edge.target) {
-                let other = DocumentId::new(Arc::clone(&id.collection), edge.target.as_str());
-                states.insert(edge.target.clone(), self.context.journal.state(&other)?);
-            }
-        }
-        let diff = diff(&state.edges, &eligible, k, |id| {
-            states.get(id)?.as_ref().map(|state| state.born)
-        });
-        let vector = vector_digest(&document.vector);
-        Ok(Plan {
-            id: Arc::clone(&claim.id),
-            state,
-            vector,
-            diff,
-            marks,
-        })
-    }
-}
-
 /// An edge to be sent, and whose it is.
 struct Row {
     source: Arc<str>,
@@ -393,36 +278,6 @@ fn written(collection: &str, plan: &Plan) -> Result<WrittenEdges, StageFault> {
             .map(|edge| key(collection, &edge.target))
             .collect::<Result<_, StageFault>>()?,
     })
-}
-
-/// Reads edges back. Documents whose edges differ have theirs written once more; if they differ again, the server is not
-/// to be trusted.
-async fn verify(
-    context: &Context,
-    graph: &Graph,
-    sample: Vec<(WrittenEdges, Vec<Edge>)>,
-) -> Result<(), StageFault> {
-    if sample.is_empty() {
-        return Ok(());
-    }
-    let (written, rows): (Vec<_>, Vec<_>) = sample.into_iter().unzip();
-    let first = graph.verify_edges(&written).await?;
-    context.metrics.verified(Stage::Edges, written.len(), first.len());
-    if first.is_empty() {
-        return Ok(());
-    }
-    let differing = |edges: &WrittenEdges| first.iter().any(|mismatch| mismatch.key == edges.source);
-    let (written, rows): (Vec<_>, Vec<_>) = written
-        .into_iter()
-        .zip(rows)
-        .filter(|(written, _)| differing(written))
-        .unzip();
-    tracing::warn!(documents = written.len(), first = %first[0], "edges read back differently; they are written once more");
-    graph.write_edges(&rows.concat()).await?;
-    match graph.verify_edges(&written).await?.into_iter().next() {
-        None => Ok(()),
-        Some(mismatch) => Err(GraphError::from(mismatch).into()),
-    }
 }
 
 /// Six decimals: more is noise of the index, and fewer digits leave more of the record's width to its padding.

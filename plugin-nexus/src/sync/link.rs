@@ -115,6 +115,15 @@ impl Link {
         );
     }
 
+    /// Nobody answers, whatever was known before.
+    pub(super) fn out_of_reach(&self, reason: &str) {
+        if matches!(self.state(), LinkState::Degraded { .. }) {
+            self.set_down(reason);
+        } else {
+            self.lost(reason);
+        }
+    }
+
     /// What Nexus did or said cannot be trusted. Ends its session, so that nothing more is written.
     pub fn trip(&self, connection: &Connection, reason: &str) {
         connection.graph.session().end();
@@ -153,7 +162,7 @@ impl Link {
         self.state.send_replace(LinkState::Ready(connection));
     }
 
-    /// The process is another one, and nothing is known of it yet.
+    /// Whatever was known holds no longer.
     pub(super) fn set_down(&self, reason: &str) {
         self.state.send_replace(LinkState::Down {
             reason: reason.to_owned(),
@@ -175,5 +184,35 @@ impl Link {
             .subscribe()
             .wait_for(|state| !matches!(state, LinkState::Ready(_)))
             .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_that_finds_no_answer_does_not_hide_why_nothing_is_written() {
+        let link = Link::default();
+        link.degrade("no right form");
+        link.lost("connection refused");
+        assert_eq!(link.state().name(), "degraded");
+        assert_eq!(link.state().reason(), Some("no right form"));
+        // The supervisor knows better.
+        link.out_of_reach("connection refused");
+        assert_eq!(
+            (link.state().name(), link.state().reason()),
+            ("down", Some("connection refused"))
+        );
+        link.degrade("damaged");
+        assert_eq!(link.state().reason(), Some("damaged"));
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_a_connection_before_there_is_one() {
+        let link = Link::default();
+        link.lost("away");
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(20), link.ready()).await;
+        assert!(waited.is_err());
     }
 }

@@ -27,9 +27,11 @@ mod lane;
 mod link;
 mod neighbours;
 mod nodes;
+mod plan;
 mod reconcile;
 mod supervisor;
 mod sweep;
+mod verify;
 
 pub use audit::AuditReport;
 pub use connection::Connection;

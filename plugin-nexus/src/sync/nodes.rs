@@ -16,6 +16,7 @@ use super::document::{Place, Version, properties};
 use super::fault::StageFault;
 use super::fingerprint::{fingerprint, fingerprint_text, vector_digest};
 use super::lane::{Done, Failed};
+use super::verify::verify_nodes;
 use crate::graph::literal::LiteralError;
 use crate::graph::verify::WrittenNode;
 use crate::graph::{Bucket, DocumentKey, Graph, GraphError, NodeVersion, NodeWrite, RecordShape};
@@ -252,8 +253,8 @@ async fn write(
     let kept: Vec<usize> = (0..writes.len())
         .filter(|row| !refused.contains_key(row))
         .collect();
-    let sample: Vec<(NodeWrite, WrittenNode)> = connection
-        .sample(Stage::Nodes, kept.len())
+    let (chosen, how) = connection.sample(Stage::Nodes, kept.len());
+    let sample: Vec<(NodeWrite, WrittenNode)> = chosen
         .into_iter()
         .map(|at| {
             let (write, document, (state, _)) = &writes[kept[at]];
@@ -268,7 +269,7 @@ async fn write(
             (write.clone(), written)
         })
         .collect();
-    verify(context, &connection.graph, sample).await?;
+    verify_nodes(context, &connection.graph, sample, how).await?;
     for (row, (_, document, (state, lost))) in writes.into_iter().enumerate() {
         if let Some(error) = refused.get(&row) {
             let claim = batch.claims.iter().find(|claim| claim.id == document.id);
@@ -288,35 +289,6 @@ async fn write(
         });
     }
     Ok(())
-}
-
-/// Reads nodes back. Those that differ are written once more; if they differ again, the server is not to be trusted.
-async fn verify(
-    context: &Context,
-    graph: &Graph,
-    sample: Vec<(NodeWrite, WrittenNode)>,
-) -> Result<(), StageFault> {
-    if sample.is_empty() {
-        return Ok(());
-    }
-    let (writes, written): (Vec<_>, Vec<_>) = sample.into_iter().unzip();
-    let first = graph.verify_nodes(&written).await?;
-    context.metrics.verified(Stage::Nodes, written.len(), first.len());
-    if first.is_empty() {
-        return Ok(());
-    }
-    let differing = |key: &DocumentKey| first.iter().any(|mismatch| mismatch.key == *key);
-    let writes: Vec<_> = writes
-        .into_iter()
-        .filter(|write| differing(write.key()))
-        .collect();
-    let written: Vec<_> = written.into_iter().filter(|node| differing(&node.key)).collect();
-    tracing::warn!(nodes = writes.len(), first = %first[0], "nodes read back differently; they are written once more");
-    graph.upsert_nodes(&writes).await?;
-    match graph.verify_nodes(&written).await?.into_iter().next() {
-        None => Ok(()),
-        Some(mismatch) => Err(GraphError::from(mismatch).into()),
-    }
 }
 
 /// What is known of a stored record.

@@ -75,8 +75,8 @@ struct Supervisor<'a> {
     connection: Option<Arc<Connection>>,
     /// Why the present process must not be written to, whatever it may answer.
     damage: Option<String>,
-    /// When a process that must not be written to is looked at again.
-    again: Option<Instant>,
+    /// Why the present process must not be written to for now, and when it is looked at again.
+    refused: Option<(String, Instant)>,
     cool_down: Duration,
     canary_moved: Instant,
 }
@@ -89,18 +89,19 @@ impl<'a> Supervisor<'a> {
             changed: false,
             connection: None,
             damage: None,
-            again: None,
+            refused: None,
             cool_down: COOL_DOWN,
             canary_moved: Instant::now(),
         }
     }
 
     fn out_of_reach(&mut self, reason: &str) {
-        self.context.link.lost(reason);
-        if let Some(damage) = &self.damage {
-            self.context
+        match &self.damage {
+            Some(damage) => self
+                .context
                 .link
-                .degrade(&format!("{damage} (now out of reach: {reason})"));
+                .degrade(&format!("{damage} (now out of reach: {reason})")),
+            None => self.context.link.out_of_reach(reason),
         }
     }
 
@@ -144,7 +145,7 @@ impl<'a> Supervisor<'a> {
             self.context.link.lost("Nexus was restarted");
         }
         self.damage = None;
-        self.again = None;
+        self.refused = None;
         self.cool_down = COOL_DOWN;
     }
 
@@ -161,10 +162,13 @@ impl<'a> Supervisor<'a> {
                 return self.tend_canary(&connection).await;
             }
             // A lane ended it, for what Nexus did.
-            self.connection = None;
-            self.again = Some(Instant::now() + self.cool_down);
+            let reason = self.context.link.state().reason().unwrap_or_default().to_owned();
+            self.refuse(reason);
         }
-        if self.again.is_some_and(|again| Instant::now() < again) {
+        if let Some((reason, again)) = &self.refused
+            && Instant::now() < *again
+        {
+            self.context.link.degrade(reason);
             return Ok(());
         }
         match self.process.clone() {
@@ -181,7 +185,7 @@ impl<'a> Supervisor<'a> {
                 FIRST_WAIT
             }
             Err(StageFault::Server(error) | StageFault::Rejected(error)) => {
-                self.refuse(&error.to_string());
+                self.refuse(error.to_string());
                 WATCH
             }
             Err(fault) => {
@@ -193,12 +197,12 @@ impl<'a> Supervisor<'a> {
     }
 
     /// The process must not be written to for now.
-    fn refuse(&mut self, reason: &str) {
+    fn refuse(&mut self, reason: String) {
         if let Some(connection) = self.connection.take() {
             connection.graph.session().end();
         }
-        self.context.link.degrade(reason);
-        self.again = Some(Instant::now() + self.cool_down);
+        self.context.link.degrade(&reason);
+        self.refused = Some((reason, Instant::now() + self.cool_down));
         self.cool_down = (self.cool_down * 2).min(COOL_DOWN_CAP);
     }
 
@@ -260,7 +264,7 @@ impl<'a> Supervisor<'a> {
                         "Nexus does not hold what was written to it; it is synced again"
                     );
                 }
-                report.unreadable
+                report.unreadable.unwrap_or_default()
             }
             None => remembered.map_or(0, |server| server.unreadable),
         };
@@ -273,7 +277,7 @@ impl<'a> Supervisor<'a> {
         let connection = Connection::new(graph, capabilities, context.config.verify.clone());
         let connection = Arc::new(connection);
         self.connection = Some(Arc::clone(&connection));
-        self.again = None;
+        self.refused = None;
         context.link.set_ready(connection);
         Ok(())
     }
@@ -304,7 +308,7 @@ impl<'a> Supervisor<'a> {
             let graph = Graph::new(Arc::clone(session), capabilities.forms);
             return Ok(Some((graph, capabilities)));
         }
-        self.refuse(&format!(
+        self.refuse(format!(
             "this Nexus ({}) has no right form of: {}",
             capabilities.version,
             missing.join(", ")

@@ -10,7 +10,7 @@ use super::super::capabilities::RetractForm;
 use super::super::catalogue::edges::HopForm;
 use super::super::catalogue::limits::has_room_for_labels;
 use super::super::catalogue::nodes::LookupForm;
-use super::super::edges::Edge;
+use super::super::edge::Edge;
 use super::super::key::{Bucket, NodeKey, RunId, ScratchKey};
 use super::super::nodes::NodeWrite;
 use super::super::record::EdgeRecord;
