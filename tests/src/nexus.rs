@@ -12,6 +12,9 @@ use crate::TestError;
 use crate::build::Artifacts;
 use crate::process::{Server, free_port};
 
+/// Marks what a test removes, as long as the marks of the plugin.
+const OVER: &str = "the-test-is-over-000000000000000";
+
 /// A Cypher client.
 #[derive(Debug, Clone)]
 pub struct Nexus {
@@ -110,23 +113,23 @@ impl Nexus {
         }
     }
 
-    /// Takes every document node out, as a test does with a server that is not its own.
+    /// Takes every node of a label out.
     ///
     /// # Errors
     /// As [`Nexus::run`].
-    pub fn remove_documents(&self) -> Result<(), TestError> {
+    pub fn remove(&self, label: &str) -> Result<(), TestError> {
         let rows: Vec<Value> = self
-            .documents()?
+            .run(&format!("MATCH (d:{label}) RETURN d.key AS k"), &json!({}))?
             .into_iter()
-            .map(|node| json!({"key": node.key, "props": {"gc": "vectorizer-tests-are-over-0000000"}}))
+            .map(|row| json!({"key": row.first(), "props": {"gc": OVER}}))
             .collect();
         for rows in rows.chunks(100) {
             self.run(
-                "UNWIND $rows AS row MATCH (d:Document {key: row.key}) SET d += row.props",
+                &format!("UNWIND $rows AS row MATCH (d:{label} {{key: row.key}}) SET d += row.props"),
                 &json!({"rows": rows}),
             )?;
             self.run(
-                "MATCH (d:Document {gc:'vectorizer-tests-are-over-0000000'}) DETACH DELETE d",
+                &format!("MATCH (d:{label} {{gc:'{OVER}'}}) DETACH DELETE d"),
                 &json!({}),
             )?;
         }
@@ -280,8 +283,10 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Err(error) = self.graph.remove_documents() {
-            eprintln!("the server at NEXUS_URL could not be emptied: {error}");
+        for label in ["Document", "VzProbe"] {
+            if let Err(error) = self.graph.remove(label) {
+                eprintln!("the server at NEXUS_URL could not be emptied: {error}");
+            }
         }
     }
 }

@@ -274,7 +274,7 @@ fn nodes_that_somebody_removed_while_nexus_was_away_are_written_again() {
         client.create("c", DIMENSION, "Cosine").unwrap();
         client.insert("c", &documents(0..30, "t")).unwrap();
         setup.assert_equal(&client);
-        setup.graph().remove_documents().unwrap();
+        setup.graph().remove("Document").unwrap();
         nexus.stop();
         let _nexus = setup.nexus();
         wait_until("the check is over", PATIENCE, || {
