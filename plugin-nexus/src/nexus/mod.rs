@@ -32,6 +32,7 @@ pub use answer::{Rows, ServerStats};
 pub use client::NexusClient;
 pub use config::{ApiKey, Auth, NexusConfig};
 pub use error::NexusError;
+pub(crate) use error::in_one_line;
 pub use fault::{Blame, FaultClass};
 pub use process::Process;
 pub use retry::RetryPolicy;
