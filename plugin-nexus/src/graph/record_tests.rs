@@ -120,6 +120,8 @@ fn an_edge_with_other_properties_than_its_type_is_refused() {
         json!({"confidence": 1}),
         json!({"confidence": 1, "cnt": 2}),
         json!({"confidence": 1, "count": 2, "x": 3}),
+        // What JSON makes of a number that is none. The server would drop it, and the record would be too short.
+        json!({"confidence": f64::NAN, "count": 2}),
     ] {
         let refused = EdgeRecord::build(EdgeType::Mentions, &map(values), true);
         assert!(matches!(
