@@ -355,3 +355,8 @@ fn parse_state(bytes: &[u8]) -> Result<DocumentState, JournalError> {
 fn fixed<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], JournalError> {
     bytes.try_into().map_err(|_| JournalError::Damaged { what })
 }
+
+#[cfg(any(test, fuzzing))]
+#[path = "disk_properties.rs"]
+#[doc(hidden)]
+pub mod properties;

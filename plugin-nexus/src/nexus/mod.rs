@@ -22,6 +22,9 @@ mod fault;
 mod faulty_server;
 mod fence;
 mod process;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
 #[cfg(test)]
 mod redaction_tests;
 mod retry;
