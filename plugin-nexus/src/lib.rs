@@ -19,6 +19,9 @@
 //! the store when it works. So repeats, lost order and crashes all end in a graph that says what the store says.
 
 pub mod config;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graph;
 pub mod journal;
 mod logging;

@@ -390,5 +390,9 @@ impl Journal {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use disk::properties;
+
 #[cfg(test)]
 mod tests;
