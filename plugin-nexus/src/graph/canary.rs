@@ -10,7 +10,7 @@
 //!   written.
 //!
 //! A record is written anew at the end of the file when it gets longer. So the canary grows by one byte each time it is
-//! moved, and is made anew when it became [`LONGEST`]. Its former records stay in the file, so it carries the number of its
+//! moved, and is made anew when it became about a kilobyte. Its former records stay in the file, so it carries the number of its
 //! move, which the journal remembers.
 
 use serde_json::Value;
