@@ -86,6 +86,8 @@ pub(crate) fn run(options: &Options) -> Result<(), TestError> {
     let host_server = folder.start()?;
     let (host, nexus) = (Vectorizer::new(&host_server.url), Nexus::new(&nexus_url));
 
+    eprintln!("Waiting until the plugin knows what the graph server can do ...");
+    host.settle(PATIENCE)?;
     load::load(&host, &files)?;
     load::watch(&host, PATIENCE)?;
 
