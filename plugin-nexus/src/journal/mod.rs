@@ -371,4 +371,8 @@ impl Journal {
 #[cfg(test)]
 mod attempts_tests;
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod dead_letter_tests;
+#[cfg(test)]
 mod tests;

@@ -40,6 +40,18 @@ impl Work {
         self.0 & other.0 == other.0
     }
 
+    /// What is in it, for people.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [
+            (Self::NODE, "node"),
+            (Self::EDGES, "edges"),
+            (Self(4), "neighbours"),
+        ]
+        .into_iter()
+        .filter(move |(work, _)| self.has(*work))
+        .map(|(_, name)| name)
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_none(self) -> bool {
