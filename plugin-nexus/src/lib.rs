@@ -20,6 +20,9 @@
 
 mod admin;
 pub mod config;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graph;
 pub mod journal;
 mod logging;

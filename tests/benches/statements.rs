@@ -3,8 +3,8 @@
 //! Run by `cargo xtask bench --bench statements`, on the real server where `NEXUS_SERVER_BIN` names its program, else on
 //! nexus-dev. Both ways send the statements of the catalogue for the same rows, one after the other on one connection. Rounds
 //! alternate, so that a noisy machine disturbs both; the figures are medians of the rounds, and the ratio is that of the
-//! medians. What the plugin does beside (building records, looking up the ends of edges, reading a sample back) is timed
-//! separately as `whole`.
+//! medians. The plugin's whole operation (building records, looking up the ends of edges, then the same statements) is timed as a
+//! third.
 
 #![allow(clippy::unwrap_used, reason = "a failing benchmark may panic")]
 
@@ -107,6 +107,41 @@ async fn through(session: &Session, statements: &[Statement]) -> Duration {
     start.elapsed()
 }
 
+/// The same rows by the plugin's own operation.
+async fn write_nodes(graph: &Graph, first: u32) -> Duration {
+    let start = Instant::now();
+    for batch in 0..STATEMENTS {
+        let from = first + batch * NODES_A_STATEMENT;
+        let writes: Vec<NodeWrite> = (from..from + NODES_A_STATEMENT).map(node).collect();
+        assert!(graph.upsert_nodes(&writes).await.unwrap().is_empty());
+    }
+    start.elapsed()
+}
+
+/// As [`write_nodes`].
+async fn write_edges(graph: &Graph, first: u32, turn: usize) -> Duration {
+    let start = Instant::now();
+    for batch in 0..STATEMENTS {
+        let from = first + batch * EDGES_A_STATEMENT;
+        let edges: Vec<Edge> = (from..from + EDGES_A_STATEMENT)
+            .map(|n| {
+                let score = 0.5 + turn as f64 / 1e3;
+                Edge::similar(
+                    &key(n),
+                    &key(n + 1),
+                    score,
+                    "embedding",
+                    "2026-01-01T00:00:00.000Z",
+                    true,
+                )
+                .unwrap()
+            })
+            .collect();
+        assert!(graph.write_edges(&edges).await.unwrap().is_empty());
+    }
+    start.elapsed()
+}
+
 struct Series {
     name: &'static str,
     rows: u32,
@@ -173,67 +208,40 @@ async fn main() {
         plugin: Vec::new(),
         whole: Vec::new(),
     };
-    // New rows each time, then the same ones again.
-    let round_size = STATEMENTS * NODES_A_STATEMENT;
+    // New rows each time, then the same ones again. Nexus gets slower as its graph grows, so the three take turns in going first.
     let mut new_nodes = series("nodes, new", NODES_A_STATEMENT);
     let mut old_nodes = series("nodes, updated", NODES_A_STATEMENT);
     let mut first = 0;
-    for _ in 0..ROUNDS {
-        let statements = node_statements(first);
-        new_nodes.bare.push(bare(&http, &server.url, &statements).await);
-        old_nodes.bare.push(bare(&http, &server.url, &statements).await);
-        first += round_size;
-        let statements = node_statements(first);
-        new_nodes.plugin.push(through(&session, &statements).await);
-        old_nodes.plugin.push(through(&session, &statements).await);
-        first += round_size;
-        for times in [&mut new_nodes.whole, &mut old_nodes.whole] {
-            let start = Instant::now();
-            for batch in 0..STATEMENTS {
-                let start = first + batch * NODES_A_STATEMENT;
-                let writes: Vec<NodeWrite> = (start..start + NODES_A_STATEMENT).map(node).collect();
-                assert!(graph.upsert_nodes(&writes).await.unwrap().is_empty());
+    for turn in 0..3 * ROUNDS {
+        for series in [&mut new_nodes, &mut old_nodes] {
+            match (turn + turn / 3) % 3 {
+                0 => series
+                    .bare
+                    .push(bare(&http, &server.url, &node_statements(first)).await),
+                1 => series
+                    .plugin
+                    .push(through(&session, &node_statements(first)).await),
+                _ => series.whole.push(write_nodes(&graph, first).await),
             }
-            times.push(start.elapsed());
         }
-        first += round_size;
+        first += STATEMENTS * NODES_A_STATEMENT;
     }
-    let round_size = STATEMENTS * EDGES_A_STATEMENT;
     let mut new_edges = series("edges, new", EDGES_A_STATEMENT);
     let mut old_edges = series("edges, updated", EDGES_A_STATEMENT);
     let mut first = 0;
-    for round in 0..ROUNDS {
-        let statements = edge_statements(first, round);
-        new_edges.bare.push(bare(&http, &server.url, &statements).await);
-        old_edges.bare.push(bare(&http, &server.url, &statements).await);
-        first += round_size;
-        let statements = edge_statements(first, round);
-        new_edges.plugin.push(through(&session, &statements).await);
-        old_edges.plugin.push(through(&session, &statements).await);
-        first += round_size;
-        for times in [&mut new_edges.whole, &mut old_edges.whole] {
-            let start = Instant::now();
-            for batch in 0..STATEMENTS {
-                let start = first + batch * EDGES_A_STATEMENT;
-                let edges: Vec<Edge> = (start..start + EDGES_A_STATEMENT)
-                    .map(|n| {
-                        let score = 0.5 + round as f64 / 1e3;
-                        Edge::similar(
-                            &key(n),
-                            &key(n + 1),
-                            score,
-                            "embedding",
-                            "2026-01-01T00:00:00.000Z",
-                            true,
-                        )
-                        .unwrap()
-                    })
-                    .collect();
-                assert!(graph.write_edges(&edges).await.unwrap().is_empty());
+    for turn in 0..3 * ROUNDS {
+        for series in [&mut new_edges, &mut old_edges] {
+            match (turn + turn / 3) % 3 {
+                0 => series
+                    .bare
+                    .push(bare(&http, &server.url, &edge_statements(first, turn)).await),
+                1 => series
+                    .plugin
+                    .push(through(&session, &edge_statements(first, turn)).await),
+                _ => series.whole.push(write_edges(&graph, first, turn).await),
             }
-            times.push(start.elapsed());
         }
-        first += round_size;
+        first += STATEMENTS * EDGES_A_STATEMENT;
     }
     for series in [&mut new_nodes, &mut old_nodes, &mut new_edges, &mut old_edges] {
         series.print();

@@ -10,13 +10,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use url::Url;
 
 pub use similarity::{Similarity, SimilarityOverride, Thresholds};
 pub use sync::Sync;
 
-use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy};
+use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy, in_one_line};
 
 /// Why a configuration is refused: one line a fault, each beginning with its key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +25,16 @@ use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy};
 pub struct ConfigError {
     /// The faults, as `nexus_integration.similarity.top_k: 0 is out of range; allowed are 1 to 1000`.
     pub faults: Vec<String>,
+}
+
+impl ConfigError {
+    /// What serde finds wrong with the value of `key`.
+    fn at(key: &str, error: &serde_json::Error) -> Self {
+        let fault = format!("{key}: {}", without_position(error));
+        Self {
+            faults: vec![in_one_line(fault.chars())],
+        }
+    }
 }
 
 /// The whole section.
@@ -34,6 +45,7 @@ pub struct Config {
     #[serde(default = "yes")]
     pub enabled: bool,
     /// Where Nexus is, as `http://127.0.0.1:15474`.
+    #[serde(deserialize_with = "address")]
     pub nexus_url: Url,
     /// Nexus's API key; empty: none.
     #[serde(default)]
@@ -122,6 +134,12 @@ pub struct Collection {
     pub similarity: SimilarityOverride,
 }
 
+/// A malformed address may hold credentials, and serde's message would quote it: so only the fault is told.
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    let text = String::deserialize(deserializer).map_err(|_| D::Error::custom("must be a text"))?;
+    Url::parse(&text).map_err(|fault| D::Error::custom(format!("not an address: {fault}")))
+}
+
 fn yes() -> bool {
     true
 }
@@ -156,10 +174,9 @@ impl Config {
             } else {
                 format!("{SECTION}.{path}")
             };
-            ConfigError {
-                faults: vec![format!("{key}: {}", without_position(&error.into_inner()))],
-            }
+            ConfigError::at(&key, &error.into_inner())
         })?;
+        reader.end().map_err(|error| ConfigError::at(SECTION, &error))?;
         config.check()?;
         Ok(config)
     }
@@ -303,7 +320,8 @@ pub(crate) struct Faults(Vec<String>);
 
 impl Faults {
     fn add(&mut self, key: &str, reason: &str) {
-        self.0.push(format!("{SECTION}.{key}: {reason}"));
+        let fault = format!("{SECTION}.{key}: {reason}");
+        self.0.push(in_one_line(fault.chars()));
     }
 
     fn range(&mut self, key: &str, value: u64, least: u64, most: u64) {
@@ -381,6 +399,40 @@ mod tests {
             assert!(text.contains(key), "{key} is missing in: {text}");
         }
         assert!(!text.contains("pw"), "credentials must not be repeated");
+    }
+
+    #[test]
+    fn credentials_in_a_malformed_address_are_not_repeated() {
+        for (address, fault) in [
+            ("http://user:pw@h:99999/", "invalid port number"),
+            ("http://user:pw@[", "invalid IPv6 address"),
+            ("//user:pw@h", "relative URL without a base"),
+        ] {
+            let text = faults(json!({"nexus_url": address}));
+            assert_eq!(
+                text,
+                format!("nexus_integration.nexus_url: not an address: {fault}")
+            );
+        }
+        for other in [json!(["user:pw"]), json!({"user:pw": 1})] {
+            let text = faults(json!({"nexus_url": other}));
+            assert_eq!(text, "nexus_integration.nexus_url: must be a text");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_told_in_one_line_whatever_the_names() {
+        let text = faults(json!({"nexus_url": "http://h", "sync": {"batch\nsize": 1}}));
+        assert!(text.contains("batch size") && !text.contains('\n'), "{text}");
+        let twice = json!([{"name": "a\u{2028}b"}, {"name": "a\u{2028}b"}]);
+        let text = faults(json!({"nexus_url": "http://h", "collections": twice}));
+        assert!(text.contains("'a b' is listed twice"), "{text}");
+    }
+
+    #[test]
+    fn nothing_may_stand_behind_the_section() {
+        let error = Config::from_json(r#"{"nexus_url": "http://h"} {"enabled": false}"#).unwrap_err();
+        assert_eq!(error.to_string(), "nexus_integration: trailing characters");
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //!   written.
 //!
 //! A record is written anew at the end of the file when it gets longer. So the canary grows by one byte each time it is
-//! moved, and is made anew when it became [`LONGEST`]. Its former records stay in the file, so it carries the number of its
+//! moved, and is made anew when it became about a kilobyte. Its former records stay in the file, so it carries the number of its
 //! move, which the journal remembers.
 
 use serde_json::Value;
@@ -25,6 +25,9 @@ use super::{Graph, GraphError};
 
 /// Width from which on the canary is made anew.
 const LONGEST: u32 = 1_120;
+
+/// Characters of a mark.
+const MARK_LEN: usize = 23;
 
 /// The canary of one installation of the plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +106,7 @@ impl Graph {
     ) -> Result<Perch, GraphError> {
         let grown = from
             .map(|perch| perch.width.saturating_add(1))
-            .filter(|width| *width < LONGEST);
+            .filter(|width| (EdgeType::Canary.width()..LONGEST).contains(width));
         let width = match grown {
             Some(width) => width,
             None => {
@@ -119,7 +122,7 @@ impl Graph {
                 EdgeType::Canary.width()
             }
         };
-        let number = from.map_or(0, |perch| perch.number).max(number) + 1;
+        let number = from.map_or(0, |perch| perch.number).max(number).saturating_add(1);
         let perch = Perch { number, width };
         let [a, b] = &canary.ends;
         let record = EdgeRecord::canary(&perch.mark(), width)?;
@@ -133,16 +136,18 @@ impl Graph {
 
 impl Perch {
     /// As the canary tells it itself, always of one length.
-    fn mark(self) -> String {
+    pub(crate) fn mark(self) -> String {
         format!("{:016}-{:06}", self.number, self.width)
     }
 
-    fn parse(mark: &str) -> Option<Self> {
+    /// What [`Perch::mark`] gives, and nothing else: a number beyond its length would leave none for the next move.
+    pub(crate) fn parse(mark: &str) -> Option<Self> {
         let (number, width) = mark.split_once('-')?;
-        Some(Self {
+        let perch = Self {
             number: number.parse().ok()?,
             width: width.parse().ok()?,
-        })
+        };
+        (mark.len() == MARK_LEN && perch.mark() == mark).then_some(perch)
     }
 }
 
@@ -160,9 +165,17 @@ mod tests {
         for (number, width) in [(1, 96), (u64::from(u32::MAX), LONGEST)] {
             let perch = Perch { number, width };
             assert_eq!(Perch::parse(&perch.mark()), Some(perch));
-            assert_eq!(perch.mark().len(), 23);
+            assert_eq!(perch.mark().len(), MARK_LEN);
         }
-        for text in ["", "1", "a-1", "1-b"] {
+        for text in [
+            "",
+            "1",
+            "a-1",
+            "1-b",
+            "1-96",
+            "+000000000000001-000096",
+            "18446744073709551615-96",
+        ] {
             assert_eq!(Perch::parse(text), None, "{text}");
         }
     }

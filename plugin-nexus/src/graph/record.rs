@@ -206,8 +206,8 @@ impl EdgeRecord {
     ///
     /// # Errors
     ///
-    /// [`RecordError::EdgeProperties`] when `values` are not exactly the type's properties; [`RecordError::TooWide`] when
-    /// they do not fit.
+    /// [`RecordError::EdgeProperties`] when `values` are not exactly the type's properties or one is null, which the server
+    /// would not store; [`RecordError::TooWide`] when they do not fit.
     pub fn build(kind: EdgeType, values: &JsonMap, active: bool) -> Result<Self, RecordError> {
         Self::with_width(kind, values, active, kind.width())
     }
@@ -241,7 +241,8 @@ impl EdgeRecord {
 
     fn with_width(kind: EdgeType, values: &JsonMap, active: bool, width: u32) -> Result<Self, RecordError> {
         let expected = kind.properties();
-        if values.len() != expected.len() || expected.iter().any(|name| !values.contains_key(*name)) {
+        let is_there = |name: &&str| values.get(*name).is_some_and(|value| !value.is_null());
+        if values.len() != expected.len() || !expected.iter().all(is_there) {
             return Err(RecordError::EdgeProperties {
                 kind: kind.name(),
                 expected,

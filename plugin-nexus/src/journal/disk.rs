@@ -135,7 +135,7 @@ impl Disk {
     /// The name of this installation, drawn at the first call.
     pub(super) fn installation(&self) -> Result<String, JournalError> {
         if let Some(bytes) = self.db.get(META_INSTALLATION)? {
-            return text(&bytes, "installation");
+            return parse_installation(&bytes);
         }
         let drawn = format!("{:032x}", rand::random::<u128>());
         self.db.insert(META_INSTALLATION, drawn.as_bytes())?;
@@ -289,10 +289,12 @@ impl Disk {
     }
 }
 
-fn text(bytes: &[u8], what: &'static str) -> Result<String, JournalError> {
-    std::str::from_utf8(bytes)
-        .map(str::to_owned)
-        .map_err(|_| JournalError::Damaged { what })
+fn parse_installation(bytes: &[u8]) -> Result<String, JournalError> {
+    let hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match std::str::from_utf8(bytes) {
+        Ok(name) if name.len() == 32 && bytes.iter().all(hex) => Ok(name.to_owned()),
+        _ => Err(JournalError::Damaged { what: "installation" }),
+    }
 }
 
 fn parse_state(bytes: &[u8]) -> Result<DocumentState, JournalError> {
@@ -308,3 +310,8 @@ fn parse_failure(bytes: &[u8]) -> Option<Failure> {
         .inspect_err(|error| tracing::warn!(%error, "the journal holds an unreadable count of attempts"))
         .ok()
 }
+
+#[cfg(any(test, fuzzing))]
+#[path = "disk_properties.rs"]
+#[doc(hidden)]
+pub mod properties;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backoff::Backoff;
 use super::dead_letter::Seen;
+use crate::nexus::in_one_line;
 
 /// Bytes of a cause that are kept.
 const MAX_CAUSE: usize = 400;
@@ -82,11 +83,7 @@ pub enum Fate {
 
 /// The beginning of a cause, in one line.
 pub(super) fn bounded(cause: &str) -> String {
-    let end = cause.floor_char_boundary(MAX_CAUSE);
-    cause[..end]
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    in_one_line(cause[..cause.floor_char_boundary(MAX_CAUSE)].chars())
 }
 
 #[cfg(test)]

@@ -368,6 +368,10 @@ impl Journal {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use disk::properties;
+
 #[cfg(test)]
 mod attempts_tests;
 #[cfg(test)]

@@ -123,12 +123,19 @@ impl Rows {
     }
 }
 
-/// Reads JSON.
+/// Reads a JSON object.
 ///
 /// # Errors
 ///
-/// [`NexusError::BadAnswer`] with the place of the fault: the parser's own message may quote the answer.
+/// [`NexusError::BadAnswer`]; where it is no JSON, with the place of the fault: the parser's own message may quote the answer.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], name: &'static str) -> Result<T, NexusError> {
+    // Serde would take a list for an object, its values in the order of our fields.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(NexusError::BadAnswer {
+            request: name,
+            what: "it is no JSON object".to_owned(),
+        });
+    }
     serde_json::from_slice(body).map_err(|error| NexusError::BadAnswer {
         request: name,
         what: format!(
@@ -156,4 +163,19 @@ pub(super) fn refuse_error(
         Some(other) => ApiKey::blanked(secret, &other.to_string()),
     };
     Err(fault::of_message(&message, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_no_answer() {
+        for body in [r#"[["n"],[[1]],null,null]"#, "", " ", "7", "null"] {
+            let refused = Rows::of(body.as_bytes(), "s", None);
+            assert!(matches!(refused, Err(NexusError::BadAnswer { .. })), "{body}");
+        }
+        assert!(parse::<Health>(br#"["2.5.0",7]"#, "health").is_err());
+        assert!(Rows::of(b" \n{\"columns\":[\"n\"],\"rows\":[[1]]}", "s", None).is_ok());
+    }
 }

@@ -98,6 +98,9 @@ pub enum Auth {
     XApiKey,
 }
 
+/// What stands for a secret.
+const REDACTED: &str = "[redacted]";
+
 /// A secret. It prints as `[redacted]`; only the client reads it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
@@ -120,7 +123,15 @@ impl ApiKey {
     /// A foreign text without the secret, should it repeat it.
     pub(super) fn blanked(secret: Option<&Self>, text: &str) -> String {
         match secret {
-            Some(secret) if !secret.is_empty() => text.replace(secret.expose(), "[redacted]"),
+            Some(secret) if !secret.is_empty() => {
+                let text = text.replace(secret.expose(), REDACTED);
+                // As JSON spells it, where it has quotes or backslashes.
+                let spelled = serde_json::Value::from(secret.expose()).to_string();
+                match &spelled[1..spelled.len() - 1] {
+                    same if same == secret.expose() => text,
+                    other => text.replace(other, REDACTED),
+                }
+            }
             _ => text.to_owned(),
         }
     }
@@ -137,18 +148,20 @@ impl<'de> Deserialize<'de> for ApiKey {
 
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
+        f.write_str(REDACTED)
     }
 }
 
 impl fmt::Display for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
+        f.write_str(REDACTED)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -186,6 +199,12 @@ mod tests {
         assert_eq!(
             ApiKey::blanked(Some(&key), "bad key nx_topsecret"),
             "bad key [redacted]"
+        );
+        let key = ApiKey::new(r#"nx_"top\secret"#);
+        let page = json!({"error": {"key": key.expose()}}).to_string();
+        assert_eq!(
+            ApiKey::blanked(Some(&key), &page),
+            r#"{"error":{"key":"[redacted]"}}"#
         );
         assert_eq!(ApiKey::blanked(Some(&ApiKey::new("")), "text"), "text");
         assert_eq!(ApiKey::blanked(None, "text"), "text");

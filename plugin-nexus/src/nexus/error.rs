@@ -169,10 +169,13 @@ impl NexusError {
 
 /// The beginning of a foreign text, in one line.
 pub(super) fn excerpt(text: &str) -> String {
-    text.chars()
-        .take(MAX_EXCERPT)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    in_one_line(text.chars().take(MAX_EXCERPT))
+}
+
+/// These characters, with blanks for all that end a line or move a cursor.
+pub(crate) fn in_one_line(text: impl Iterator<Item = char>) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.map(|c| if breaks(c) { ' ' } else { c }).collect()
 }
 
 /// The innermost cause: the outer ones only say that something failed.
@@ -192,5 +195,6 @@ mod tests {
     fn a_long_message_is_cut_and_kept_in_one_line() {
         let printed = excerpt(&format!("Parse error: \n{}", "é".repeat(5_000)));
         assert!(printed.chars().count() == MAX_EXCERPT && !printed.contains('\n'));
+        assert_eq!(excerpt("a\r\u{2028}b\u{2029}\u{1b}c"), "a  b  c");
     }
 }

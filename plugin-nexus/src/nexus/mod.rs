@@ -22,6 +22,9 @@ mod fault;
 mod faulty_server;
 mod fence;
 mod process;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
 #[cfg(test)]
 mod redaction_tests;
 mod retry;
@@ -32,6 +35,7 @@ pub use answer::{Rows, ServerStats};
 pub use client::NexusClient;
 pub use config::{ApiKey, Auth, NexusConfig};
 pub use error::NexusError;
+pub(crate) use error::in_one_line;
 pub use fault::{Blame, FaultClass};
 pub use process::Process;
 pub use retry::RetryPolicy;

@@ -8,7 +8,7 @@ use crate::graph::verify::ReadBack;
 use crate::graph::{Capabilities, Graph};
 use crate::journal::Stage;
 
-/// See the [module](self).
+/// A checked process, its graph and what it can do.
 #[derive(Debug)]
 pub struct Connection {
     /// The graph of this process, in the forms that are right on it.

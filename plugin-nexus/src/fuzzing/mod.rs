@@ -1,0 +1,16 @@
+//! What must hold of everything that comes from outside, whatever it is.
+//!
+//! Each function takes an input and panics where a property does not hold. The targets of `fuzz/` drive them by coverage, the
+//! tests below with a generator that runs everywhere. Properties of private parsers lie next to those.
+
+#![allow(clippy::unwrap_used, reason = "a property that does not hold panics")]
+
+pub mod config;
+pub mod key;
+pub mod record;
+
+pub use crate::journal::properties as journal;
+pub use crate::nexus::properties as nexus;
+
+#[cfg(test)]
+mod tests;
