@@ -11,13 +11,14 @@
 //! - [`sync`]: lanes, stages, the link to Nexus, the comparison with the store;
 //! - [`graph`]: keys, records, the catalogue of statements, operations on the graph;
 //! - [`nexus`]: the HTTP client;
-//! - [`config`], [`plugin`], [`status`], [`metrics`]: what the operator sees.
+//! - [`config`], [`plugin`], [`status`], [`metrics`], and the routes for administrators in `admin`: what the operator sees.
 //!
 //! # Promise
 //!
 //! At-least-once, in order per document, effects idempotent. Hints say where to look, never what is there; a stage reads
 //! the store when it works. So repeats, lost order and crashes all end in a graph that says what the store says.
 
+mod admin;
 pub mod config;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -55,6 +55,8 @@ pub struct Metrics {
     checks: IntCounterVec,
     lost: IntGauge,
     swept: IntCounter,
+    dead_letters: IntGauge,
+    dead_lettered: IntCounterVec,
     totals: Mutex<BTreeMap<String, Totals>>,
     labels: Mutex<BTreeSet<String>>,
     reconciled: Mutex<Option<Timestamp>>,
@@ -158,6 +160,14 @@ impl Metrics {
                 "relationships_swept_total",
                 "Retracted relationships that were deleted, since this Nexus can",
             ))?,
+            dead_letters: IntGauge::with_opts(opts(
+                "dead_letters",
+                "Documents that Nexus refused so often that they are not tried again by themselves",
+            ))?,
+            dead_lettered: IntCounterVec::new(
+                opts("dead_lettered_total", "Documents that became dead letters"),
+                &["collection"],
+            )?,
             totals: Mutex::default(),
             labels: Mutex::default(),
             reconciled: Mutex::default(),
@@ -179,6 +189,8 @@ impl Metrics {
         registry.register(Box::new(metrics.checks.clone()))?;
         registry.register(Box::new(metrics.lost.clone()))?;
         registry.register(Box::new(metrics.swept.clone()))?;
+        registry.register(Box::new(metrics.dead_letters.clone()))?;
+        registry.register(Box::new(metrics.dead_lettered.clone()))?;
         Ok(metrics)
     }
 
@@ -270,6 +282,13 @@ impl Metrics {
         self.swept.inc_by(edges as u64);
     }
 
+    /// Counts a document that became a dead letter.
+    pub fn dead_lettered(&self, collection: &str) {
+        self.dead_lettered
+            .with_label_values(&[self.label(collection).as_str()])
+            .inc();
+    }
+
     /// A comparison with the store ended.
     pub fn reconciled(&self) {
         *self.reconciled.lock() = Some(Timestamp::now());
@@ -298,6 +317,7 @@ impl Metrics {
             .with_label_values(&["edges"])
             .set(gauge(depth.edges));
         self.queue_oldest.set(depth.oldest.as_secs_f64());
+        self.dead_letters.set(gauge(context.journal.dead_letter_count()));
         let state = context.link.state();
         self.up.set(i64::from(matches!(state, LinkState::Ready(_))));
         self.degraded

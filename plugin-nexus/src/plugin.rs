@@ -9,6 +9,7 @@ use vectorizer_plugin_api::{
     export_plugin,
 };
 
+use crate::admin;
 use crate::config::Config;
 use crate::logging;
 use crate::status::{CapabilityReport, Status};
@@ -30,6 +31,9 @@ impl Plugin for NexusPlugin {
             .map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?;
         for path in [STATUS, CAPABILITIES] {
             host.register_route(&Route::new("GET", path, Access::User))?;
+        }
+        for route in admin::routes() {
+            host.register_route(&route)?;
         }
         Ok(Self {
             engine: Engine::open(config, host, setup.data_dir)?,
@@ -53,7 +57,8 @@ impl Plugin for NexusPlugin {
         responder.respond(match (request.method.as_str(), request.path.as_str()) {
             ("GET", STATUS) => answer(&Status::of(&self.engine)),
             ("GET", CAPABILITIES) => answer(&CapabilityReport::of(self.engine.context())),
-            _ => Response::json_error(404, "not_found", "no such route"),
+            _ => admin::respond(&self.engine.context().journal, &request)
+                .unwrap_or_else(|| Response::json_error(404, "not_found", "no such route")),
         });
     }
 

@@ -37,6 +37,8 @@ pub struct Status {
     pub waiting_for_retry: usize,
     /// Age of the oldest of them.
     pub queue_oldest_seconds: f64,
+    /// Documents that failed so often that they wait for nothing but a change or a replay; not counted above.
+    pub dead_letters: usize,
     /// Hints that found the intake full, in batches; their collections were compared instead.
     pub intake_overflows: u64,
     /// By collection.
@@ -111,6 +113,8 @@ pub struct Collection {
     pub last_sync: Option<Timestamp>,
     /// Documents that wait or are at work.
     pub queue_depth: usize,
+    /// Documents that are dead letters.
+    pub dead_letters: usize,
 }
 
 impl Status {
@@ -119,8 +123,9 @@ impl Status {
         let context = engine.context();
         let depth = context.journal.depth();
         let mut waiting = context.journal.depth_by_collection();
+        let mut dead = context.journal.dead_letter_counts();
         let mut totals = context.metrics.totals();
-        for name in waiting.keys() {
+        for name in waiting.keys().chain(dead.keys()) {
             totals.entry(name.clone()).or_default();
         }
         Self {
@@ -137,11 +142,13 @@ impl Status {
             queue_depth_edges: depth.edges,
             waiting_for_retry: depth.waiting,
             queue_oldest_seconds: depth.oldest.as_secs_f64(),
+            dead_letters: dead.values().sum(),
             intake_overflows: engine.overflowed(),
             collections: totals
                 .into_iter()
                 .map(|(name, totals)| Collection {
                     queue_depth: waiting.remove(&name).unwrap_or_default(),
+                    dead_letters: dead.remove(&name).unwrap_or_default(),
                     name,
                     synced: totals.synced,
                     deleted: totals.deleted,

@@ -244,14 +244,12 @@ fn admin_routes_need_the_key_and_the_status_a_users() {
         ],
         [401, 401, 200, 200]
     );
-    let plugins = "/api/v1/plugins";
-    assert_eq!(
-        [
-            ask(plugins, ""),
-            ask(plugins, "user-key"),
-            ask(plugins, "root-key")
-        ],
-        [401, 403, 200]
-    );
+    for admin in ["/api/v1/plugins", "/admin/sync/dead-letters"] {
+        assert_eq!(
+            [ask(admin, ""), ask(admin, "user-key"), ask(admin, "root-key")],
+            [401, 403, 200],
+            "{admin}"
+        );
+    }
     server.stop().unwrap();
 }

@@ -8,7 +8,7 @@ mod setup;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use setup::{DIMENSION, PATIENCE, Setup, document, documents};
+use setup::{DIMENSION, PATIENCE, Setup, document, documents, set_faults};
 use vectorizer_tests::nexus::{Kind, Nexus};
 use vectorizer_tests::process::wait_until;
 use vectorizer_tests::vectorizer::Vectorizer;
@@ -19,13 +19,6 @@ fn wait_for_state(client: &Vectorizer, state: &str) -> Value {
     })
     .unwrap_or_else(|error| panic!("{error}; {:#}", client.status().unwrap()));
     client.status().unwrap()["nexus"].clone()
-}
-
-fn set_faults(nexus_url: &str, rules: Value) {
-    let answer = ureq::post(format!("{nexus_url}/_faults"))
-        .send_json(json!({"rules": rules}))
-        .unwrap();
-    assert_eq!(answer.status(), 200);
 }
 
 /// The form in use of an operation, as the route tells it.
@@ -88,7 +81,7 @@ fn without_a_right_form_nothing_is_written_until_there_is_one() {
         let refusal = json!({"kind": "error", "text": "Parse error: Cypher syntax error: unknown clause at line 1, column 9"});
         set_faults(
             &setup.nexus_url,
-            json!([{"matching": "ON CREATE SET", "effect": refusal}]),
+            &json!([{"matching": "ON CREATE SET", "effect": refusal}]),
         );
         let (server, client) = setup.host();
         client.create("c", DIMENSION, "Cosine").unwrap();
@@ -108,7 +101,7 @@ fn without_a_right_form_nothing_is_written_until_there_is_one() {
                 .any(|line| line.starts_with("vectorizer_nexus_degraded") && line.ends_with(" 1"))
         );
 
-        set_faults(&setup.nexus_url, json!([]));
+        set_faults(&setup.nexus_url, &json!([]));
         assert_eq!(setup.assert_equal(&client).nodes, 30, "{kind:?}");
         assert!(server.stop().unwrap().success());
     }
@@ -127,7 +120,7 @@ fn a_write_that_was_only_pretended_is_repeated_and_a_server_that_goes_on_is_not_
         client.settle(PATIENCE).unwrap();
 
         let once = json!([{"matching": statement, "times": 1, "effect": {"kind": "pretend"}}]);
-        set_faults(&setup.nexus_url, once);
+        set_faults(&setup.nexus_url, &once);
         client.insert("c", &documents(0..20, "first")).unwrap();
         assert_eq!(setup.assert_equal(&client).nodes, 20);
         assert!(server.log().contains("read back differently"), "{name}");
@@ -139,7 +132,7 @@ fn a_write_that_was_only_pretended_is_repeated_and_a_server_that_goes_on_is_not_
 
         set_faults(
             &setup.nexus_url,
-            json!([{"matching": statement, "effect": {"kind": "pretend"}}]),
+            &json!([{"matching": statement, "effect": {"kind": "pretend"}}]),
         );
         // Far from the others, so that there is an edge to be written only among themselves.
         client.insert("c", &documents(20..60, "second")).unwrap();
@@ -151,7 +144,7 @@ fn a_write_that_was_only_pretended_is_repeated_and_a_server_that_goes_on_is_not_
             assert!(reason.contains(part), "{name}: {reason}");
         }
 
-        set_faults(&setup.nexus_url, json!([]));
+        set_faults(&setup.nexus_url, &json!([]));
         assert_eq!(setup.assert_equal(&client).nodes, 60, "{name}");
         assert!(server.stop().unwrap().success());
     }
@@ -167,7 +160,7 @@ fn a_document_that_the_server_refuses_waits_alone() {
     let refusal = json!({"kind": "error", "text": "Type mismatch: expected number, got string"});
     set_faults(
         &setup.nexus_url,
-        json!([{"matching_row": "poison", "effect": refusal}]),
+        &json!([{"matching_row": "poison", "effect": refusal}]),
     );
     let mut batch = documents(0..40, "good");
     batch[17] = document(17, "poison");
@@ -185,7 +178,7 @@ fn a_document_that_the_server_refuses_waits_alone() {
         error.contains("Type mismatch") && !error.contains("poison"),
         "{error}"
     );
-    set_faults(&setup.nexus_url, json!([]));
+    set_faults(&setup.nexus_url, &json!([]));
     assert_eq!(setup.assert_equal(&client).nodes, 40);
     assert!(server.stop().unwrap().success());
 }

@@ -4,6 +4,7 @@
 //! reported all at once. The only secret in it is the API key, which prints as `[redacted]`.
 
 mod similarity;
+mod sync;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 pub use similarity::{Similarity, SimilarityOverride, Thresholds};
+pub use sync::Sync;
 
 use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy, in_one_line};
 
@@ -95,42 +97,6 @@ impl Default for Connection {
             connect_timeout_ms: 5_000,
             request_timeout_ms: 30_000,
             pool_size: 8,
-        }
-    }
-}
-
-/// `sync:`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Sync {
-    /// Lanes that write nodes; one more writes edges. Default 2.
-    pub worker_threads: usize,
-    /// Documents a batch. Default 200.
-    pub batch_size: usize,
-    /// Attempts of one request before its documents go back to the queue. Default 4.
-    pub retry_attempts: u32,
-    /// Wait before a repeated attempt; doubles, jittered. Default 100.
-    pub retry_delay_ms: u64,
-    /// Longest wait before a repeated attempt. Default 10000.
-    pub max_retry_delay_ms: u64,
-    /// Documents that may wait. Further changes mark their collection for a comparison with the graph instead; nothing
-    /// is lost. Default 1000000.
-    pub max_queue_size: usize,
-    /// How often the journal is written out: what a crash can cost in hints, which the comparison at the next start
-    /// finds again. Default 20.
-    pub flush_interval_ms: u64,
-}
-
-impl Default for Sync {
-    fn default() -> Self {
-        Self {
-            worker_threads: 2,
-            batch_size: 200,
-            retry_attempts: 4,
-            retry_delay_ms: 100,
-            max_retry_delay_ms: 10_000,
-            max_queue_size: 1_000_000,
-            flush_interval_ms: 20,
         }
     }
 }
@@ -248,24 +214,7 @@ impl Config {
         faults.range("connection.connect_timeout_ms", connect_timeout_ms, 1, 600_000);
         faults.range("connection.request_timeout_ms", request_timeout_ms, 1, 3_600_000);
         faults.range("connection.pool_size", pool_size as u64, 1, 256);
-        let sync = &self.sync;
-        faults.range("sync.worker_threads", sync.worker_threads as u64, 1, 64);
-        faults.range("sync.batch_size", sync.batch_size as u64, 1, 5_000);
-        faults.range("sync.retry_attempts", sync.retry_attempts.into(), 1, 100);
-        faults.range("sync.retry_delay_ms", sync.retry_delay_ms, 1, 60_000);
-        faults.range(
-            "sync.max_retry_delay_ms",
-            sync.max_retry_delay_ms,
-            sync.retry_delay_ms,
-            3_600_000,
-        );
-        faults.range(
-            "sync.max_queue_size",
-            sync.max_queue_size as u64,
-            1_000,
-            100_000_000,
-        );
-        faults.range("sync.flush_interval_ms", sync.flush_interval_ms, 1, 10_000);
+        self.sync.check("sync", &mut faults);
         let sample = self.verify.sample;
         if !(0.0..=1.0).contains(&sample) {
             faults.add(
@@ -357,7 +306,7 @@ impl Config {
 const SECTION: &str = "nexus_integration";
 
 /// The message without serde's position in the JSON text, which the operator never saw.
-fn without_position(error: &serde_json::Error) -> String {
+pub(crate) fn without_position(error: &serde_json::Error) -> String {
     let message = error.to_string();
     match message.rfind(" at line ") {
         Some(at) => message[..at].to_owned(),

@@ -79,11 +79,18 @@ fn in_range(config: &Config) {
         max_retry_delay_ms,
         max_queue_size,
         flush_interval_ms,
+        refused_delay_ms,
+        max_refused_delay_ms,
+        dead_letter_after,
+        max_dead_letters,
     } = config.sync;
     assert!((1..=64).contains(&worker_threads) && (1..=5_000).contains(&batch_size));
     assert!((1..=100).contains(&retry_attempts) && (1..=60_000).contains(&retry_delay_ms));
     assert!((retry_delay_ms..=3_600_000).contains(&max_retry_delay_ms));
     assert!((1_000..=100_000_000).contains(&max_queue_size) && (1..=10_000).contains(&flush_interval_ms));
+    assert!((1..=3_600_000).contains(&refused_delay_ms));
+    assert!((refused_delay_ms..=86_400_000).contains(&max_refused_delay_ms));
+    assert!((1..=1_000).contains(&dead_letter_after) && (1..=1_000_000).contains(&max_dead_letters));
     assert!((0.0..=1.0).contains(&config.verify.sample) && config.verify.first_batches <= 1_000_000);
     let names = config
         .collections

@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `h` + document | work (1 byte), since when (8 bytes, big-endian Unix microseconds) |
 //! | `s` + document | the state, postcard |
+//! | `f` + document | the attempts that failed by the document's own fault, postcard; only beside a hint |
+//! | `d` + document | the dead letter, postcard; only where there is no hint |
 //! | `r` + document + source id | nothing: the source has an edge to the document |
 //! | `mformat` | 1 byte |
 //! | `mepoch` | 4 bytes, big-endian |
@@ -13,26 +15,25 @@
 //! | `mcanary` | 8 bytes, big-endian: the last move of the canary |
 //! | `mretracted` | nothing; there while the graph may hold edges that were retracted softly |
 //!
-//! A document is the length of its collection's name (2 bytes, big-endian), the name, the id. Under `r` the id is preceded
-//! by its length (4 bytes, big-endian), so that the source can follow.
+//! The form of a document in a key is told in [`super::keys`]. A record of a failure or a dead letter that cannot be read
+//! costs the count of attempts and no more, so it is reported and taken as one that knows nothing.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use sled::IVec;
-
 use super::DocumentId;
+use super::changes::{Changes, StoredLetter};
+use super::dead_letter::DeadLetter;
 use super::error::JournalError;
-use super::pending::Work;
+use super::failure::Failure;
+use super::keys::{DEAD, FAILURE, HINT, STATE, collection_prefix, key, parse_key, reverse_prefix};
 use super::server::CheckedServer;
 use super::state::DocumentState;
+use super::work::Work;
 
 const FORMAT: u8 = 1;
-const HINT: u8 = b'h';
-const STATE: u8 = b's';
-const REVERSE: u8 = b'r';
 const META_FORMAT: &[u8] = b"mformat";
 const META_EPOCH: &[u8] = b"mepoch";
 const META_CLEAN: &[u8] = b"mclean";
@@ -193,6 +194,45 @@ impl Disk {
         })
     }
 
+    /// The failures of the last run.
+    pub(super) fn failures(
+        &self,
+    ) -> impl Iterator<Item = Result<(DocumentId, Option<Failure>), JournalError>> {
+        self.db.scan_prefix([FAILURE]).map(|entry| {
+            let (key, value) = entry?;
+            Ok((parse_key(&key)?, parse_failure(&value)))
+        })
+    }
+
+    /// The attempts at a document that failed.
+    pub(super) fn failure(&self, document: &DocumentId) -> Result<Option<Failure>, JournalError> {
+        let found = self.db.get(key(FAILURE, document)?)?;
+        Ok(found.and_then(|bytes| parse_failure(&bytes)))
+    }
+
+    /// The documents that are dead letters.
+    pub(super) fn dead(&self) -> impl Iterator<Item = Result<DocumentId, JournalError>> {
+        self.db.scan_prefix([DEAD]).keys().map(|key| parse_key(&key?))
+    }
+
+    pub(super) fn dead_letter(&self, document: &DocumentId) -> Result<Option<DeadLetter>, JournalError> {
+        let Some(bytes) = self.db.get(key(DEAD, document)?)? else {
+            return Ok(None);
+        };
+        Ok(Some(match postcard::from_bytes::<StoredLetter>(&bytes) {
+            Ok(stored) => stored.into(),
+            Err(error) => {
+                tracing::warn!(%error, "the journal holds an unreadable dead letter");
+                DeadLetter::unreadable()
+            }
+        }))
+    }
+
+    pub(super) fn flush(&self) -> Result<(), JournalError> {
+        self.db.flush()?;
+        Ok(())
+    }
+
     pub(super) fn state(&self, document: &DocumentId) -> Result<Option<DocumentState>, JournalError> {
         match self.db.get(key(STATE, document)?)? {
             Some(bytes) => parse_state(&bytes).map(Some),
@@ -245,99 +285,8 @@ impl Disk {
     }
 
     pub(super) fn apply(&self, changes: Changes) -> Result<(), JournalError> {
-        Ok(self.db.apply_batch(changes.batch)?)
+        Ok(self.db.apply_batch(changes.into_batch())?)
     }
-}
-
-/// Changes that are written together.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    batch: sled::Batch,
-}
-
-impl Changes {
-    pub(super) fn put_hint(
-        &mut self,
-        document: &DocumentId,
-        work: Work,
-        since: u64,
-    ) -> Result<(), JournalError> {
-        let mut value = [0; 9];
-        value[0] = work.bits();
-        value[1..].copy_from_slice(&since.to_be_bytes());
-        self.batch.insert(key(HINT, document)?, &value);
-        Ok(())
-    }
-
-    pub(super) fn remove_hint(&mut self, document: &DocumentId) -> Result<(), JournalError> {
-        self.batch.remove(key(HINT, document)?);
-        Ok(())
-    }
-
-    pub(super) fn put_state(
-        &mut self,
-        document: &DocumentId,
-        state: &DocumentState,
-    ) -> Result<(), JournalError> {
-        let bytes = postcard::to_stdvec(state).map_err(|_| JournalError::Damaged { what: "state" })?;
-        self.batch.insert(key(STATE, document)?, bytes);
-        Ok(())
-    }
-
-    pub(super) fn put_edge(&mut self, source: &DocumentId, target: &str) -> Result<(), JournalError> {
-        self.batch.insert(reverse_key(source, target)?, &[]);
-        Ok(())
-    }
-
-    pub(super) fn remove_edge(&mut self, source: &DocumentId, target: &str) -> Result<(), JournalError> {
-        self.batch.remove(reverse_key(source, target)?);
-        Ok(())
-    }
-
-    pub(super) fn remove_state(&mut self, document: &DocumentId) -> Result<(), JournalError> {
-        self.batch.remove(key(STATE, document)?);
-        Ok(())
-    }
-}
-
-fn collection_prefix(kind: u8, collection: &str) -> Result<Vec<u8>, JournalError> {
-    let length = u16::try_from(collection.len()).map_err(|_| JournalError::NameTooLong(collection.len()))?;
-    let mut key = vec![kind];
-    key.extend(length.to_be_bytes());
-    key.extend(collection.as_bytes());
-    Ok(key)
-}
-
-fn key(kind: u8, document: &DocumentId) -> Result<Vec<u8>, JournalError> {
-    let mut key = collection_prefix(kind, &document.collection)?;
-    key.extend(document.id.as_bytes());
-    Ok(key)
-}
-
-fn reverse_prefix(target: &DocumentId) -> Result<Vec<u8>, JournalError> {
-    let mut key = collection_prefix(REVERSE, &target.collection)?;
-    let length = u32::try_from(target.id.len()).map_err(|_| JournalError::NameTooLong(target.id.len()))?;
-    key.extend(length.to_be_bytes());
-    key.extend(target.id.as_bytes());
-    Ok(key)
-}
-
-fn reverse_key(source: &DocumentId, target: &str) -> Result<Vec<u8>, JournalError> {
-    let mut key = reverse_prefix(&DocumentId::new(source.collection.clone(), target))?;
-    key.extend(source.id.as_bytes());
-    Ok(key)
-}
-
-fn parse_key(key: &IVec) -> Result<DocumentId, JournalError> {
-    let damaged = || JournalError::Damaged { what: "key" };
-    let (length, rest) = key
-        .get(1..)
-        .and_then(|rest| rest.split_first_chunk::<2>())
-        .ok_or_else(damaged)?;
-    let length = usize::from(u16::from_be_bytes(*length));
-    let (collection, id) = rest.split_at_checked(length).ok_or_else(damaged)?;
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| damaged());
-    Ok(DocumentId::new(text(collection)?, text(id)?))
 }
 
 fn parse_installation(bytes: &[u8]) -> Result<String, JournalError> {
@@ -354,6 +303,12 @@ fn parse_state(bytes: &[u8]) -> Result<DocumentState, JournalError> {
 
 fn fixed<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], JournalError> {
     bytes.try_into().map_err(|_| JournalError::Damaged { what })
+}
+
+fn parse_failure(bytes: &[u8]) -> Option<Failure> {
+    postcard::from_bytes(bytes)
+        .inspect_err(|error| tracing::warn!(%error, "the journal holds an unreadable count of attempts"))
+        .ok()
 }
 
 #[cfg(any(test, fuzzing))]

@@ -4,7 +4,8 @@
 
 use std::time::Instant;
 
-use super::super::pending::{Pending, Stage};
+use super::super::pending::{Hint, Pending};
+use super::super::work::Stage;
 use super::*;
 
 /// A journal in memory, for many runs.
@@ -50,6 +51,8 @@ pub fn stored<'a>(scratch: &Scratch, entries: impl IntoIterator<Item = (&'a [u8]
     for document in &documents {
         read(disk.state(document));
         read(disk.sources(document));
+        disk.failure(document).unwrap();
+        disk.dead_letter(document).unwrap();
         collections.insert(document.collection.to_string());
     }
     for collection in &collections {
@@ -58,7 +61,15 @@ pub fn stored<'a>(scratch: &Scratch, entries: impl IntoIterator<Item = (&'a [u8]
 
     let (mut pending, now) = (Pending::default(), Instant::now());
     for (document, work, since) in disk.hints().filter_map(read) {
-        pending.add(&document, work, since, now);
+        pending.add(&document, work, since, now, Hint::Change);
+    }
+    for (document, failure) in disk.failures().filter_map(read) {
+        if let Some(failure) = failure {
+            pending.restore(&document, failure.attempts, now);
+        }
+    }
+    for document in disk.dead().filter_map(read) {
+        assert!(disk.dead_letter(&document).unwrap().is_some());
     }
     let later = now + Duration::from_secs(60);
     for stage in [Stage::Nodes, Stage::Edges] {

@@ -10,33 +10,51 @@
 //! - One lane owns a document at a time; a hint for a document at work means one more pass, no more.
 //! - Memory is bounded: where the intake or the queue is full, the hint is dropped and its collection marked dirty,
 //!   which makes the reconcile compare it with the store.
+//! - A document that fails by its own fault waits, and after so many attempts it becomes a dead letter. Both are written
+//!   with the hint, in one atomic batch ([`Refusal`], [`DeadLetter`]).
 //! - What a crash takes with it (the last [`crate::config::Sync::flush_interval_ms`]) the reconcile at the next start
 //!   finds again. After a crash the journal begins a new *epoch*: a state written in an older one is not relied upon
 //!   for what must never be wrong (widths, edges), the graph is asked first.
 
+mod backoff;
+mod changes;
+mod commit;
+mod dead_letter;
 mod disk;
 mod error;
+mod failure;
 mod intake;
+mod keys;
 mod pending;
 mod server;
 mod state;
+mod timing;
+mod work;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub use backoff::Backoff;
+pub use commit::{Outcome, StateChange};
+pub use dead_letter::{Chosen, DeadLetter, DeadLetterPage, Seen};
 pub use error::JournalError;
+pub use failure::{Attempts, Fate, Refusal, Verdict};
 pub use intake::{Intake, IntakeEvent, split};
-pub use pending::{Batch, Claim, Stage, Work};
 pub use server::CheckedServer;
 pub use state::{DocumentState, EdgeState};
+pub(crate) use timing::unix_micros;
+pub use work::{Batch, Claim, Stage, Work};
 
-use disk::{Changes, Disk};
-use pending::Pending;
+use changes::Changes;
+use dead_letter::DeadIndex;
+use disk::Disk;
+use pending::{Hint, Pending};
+use timing::Timing;
 
 /// A document, by collection and id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,45 +75,6 @@ impl DocumentId {
     }
 }
 
-/// What a lane did with a document that it had claimed.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The document's id in the batch's collection.
-    pub id: Arc<str>,
-    /// What is still to do for it.
-    pub left: Work,
-    /// What the graph holds of it now.
-    pub state: StateChange,
-    /// Targets to which it has an edge now and had none before.
-    pub gained: Vec<String>,
-    /// Targets to which it has none any more.
-    pub lost: Vec<String>,
-}
-
-impl Outcome {
-    /// All done, or as much as `left` says, with the edges as they were.
-    pub fn new(id: Arc<str>, left: Work, state: StateChange) -> Self {
-        Self {
-            id,
-            left,
-            state,
-            gained: Vec::new(),
-            lost: Vec::new(),
-        }
-    }
-}
-
-/// How a document's state changed.
-#[derive(Debug)]
-pub enum StateChange {
-    /// Not at all.
-    Keep,
-    /// To this.
-    Put(DocumentState),
-    /// The document is not in the graph.
-    Remove,
-}
-
 /// What is waiting.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Depth {
@@ -111,44 +90,86 @@ pub struct Depth {
     pub oldest: Duration,
 }
 
+/// What the journal is told at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How often it is written out.
+    pub flush_interval: Duration,
+    /// Documents that may wait.
+    pub max_pending: usize,
+    /// When a document that failed is tried again.
+    pub attempts: Attempts,
+}
+
+/// What is known of the documents in memory: each is pending, a dead letter, or neither.
+#[derive(Debug, Default)]
+struct Desk {
+    pending: Pending,
+    dead: DeadIndex,
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Journal {
     disk: Disk,
-    pending: Mutex<Pending>,
+    /// Held while changes of hints are written, so that memory and disk see them in one order.
+    desk: Mutex<Desk>,
     dirty: Mutex<BTreeSet<String>>,
     /// Told when there may be something to claim.
     work: Notify,
     /// Told when a collection became dirty.
     dirt: Notify,
-    max_pending: usize,
+    settings: Settings,
+    timing: Arc<dyn Timing>,
 }
 
 impl Journal {
-    /// Opens the journal in `folder`, with the hints of the last run pending again.
+    /// Opens the journal in `folder`. The hints of the last run are pending again; those that failed with their attempts
+    /// counted, and not before they are due.
     ///
     /// # Errors
     /// [`JournalError`]: another process has it, or it cannot be read.
-    pub fn open(folder: &Path, flush_interval: Duration, max_pending: usize) -> Result<Self, JournalError> {
-        let disk = Disk::open(folder, flush_interval)?;
-        let mut pending = Pending::default();
-        let now = Instant::now();
+    pub fn open(folder: &Path, settings: Settings) -> Result<Self, JournalError> {
+        Self::open_with(folder, settings, Arc::new(timing::System))
+    }
+
+    fn open_with(folder: &Path, settings: Settings, timing: Arc<dyn Timing>) -> Result<Self, JournalError> {
+        let disk = Disk::open(folder, settings.flush_interval)?;
+        let mut desk = Desk::default();
+        let now = timing.now();
         for hint in disk.hints() {
             let (document, work, since_micros) = hint?;
-            pending.add(&document, work, since_micros, now);
+            desk.pending
+                .add(&document, work, since_micros, now.instant, Hint::Change);
         }
+        let mut stale = Changes::default();
+        for failure in disk.failures() {
+            let (document, failure) = failure?;
+            let restored = failure.is_some_and(|failure| {
+                let due = now.at(failure.due_micros, settings.attempts.backoff.longest);
+                desk.pending.restore(&document, failure.attempts, due)
+            });
+            if !restored {
+                stale.remove_failure(&document)?;
+            }
+        }
+        for document in disk.dead() {
+            desk.dead.insert(&document?);
+        }
+        disk.apply(stale)?;
         Ok(Self {
             disk,
-            pending: Mutex::new(pending),
+            desk: Mutex::new(desk),
             dirty: Mutex::default(),
             work: Notify::new(),
             dirt: Notify::new(),
-            max_pending,
+            settings,
+            timing,
         })
     }
 
-    /// Takes hints in: these documents need this work since `since_micros` (Unix time). Where the queue is full the
-    /// collection becomes dirty instead.
+    /// Takes hints in: these documents changed and need this work since `since_micros` (Unix time). Those that failed
+    /// before start anew, dead letters too. Where the queue is full the collection becomes dirty instead.
     ///
     /// # Errors
     /// [`JournalError`]; the hints are then pending in memory only.
@@ -159,20 +180,58 @@ impl Journal {
         work: Work,
         since_micros: u64,
     ) -> Result<(), JournalError> {
+        self.take_in(collection, ids, work, since_micros, Hint::Change)
+    }
+
+    /// Takes in what a comparison found. As [`Journal::add`], but a document that waits for another attempt keeps its
+    /// attempts and its turn: it is not known to have changed, and will be looked at then. It is for the caller to leave
+    /// out the dead letters that have not changed.
+    ///
+    /// # Errors
+    /// [`JournalError`]; the hints are then pending in memory only.
+    pub fn add_compared<'a>(
+        &self,
+        collection: &str,
+        ids: impl Iterator<Item = &'a str>,
+        work: Work,
+        since_micros: u64,
+    ) -> Result<(), JournalError> {
+        self.take_in(collection, ids, work, since_micros, Hint::Mark)
+    }
+
+    fn take_in<'a>(
+        &self,
+        collection: &str,
+        ids: impl Iterator<Item = &'a str>,
+        work: Work,
+        since_micros: u64,
+        hint: Hint,
+    ) -> Result<(), JournalError> {
         let name: Arc<str> = collection.into();
-        let now = Instant::now();
+        let now = self.timing.now().instant;
         let mut changes = Changes::default();
         let mut overflow = false;
         {
-            let mut pending = self.pending.lock();
+            let mut desk = self.desk.lock();
+            let Desk { pending, dead } = &mut *desk;
             for id in ids {
                 let document = DocumentId::new(Arc::clone(&name), id);
-                if pending.len() >= self.max_pending && !pending.contains(&document) {
+                if pending.len() >= self.settings.max_pending && !pending.contains(&document) {
                     overflow = true;
                     continue;
                 }
-                let (work, since) = pending.add(&document, work, since_micros, now);
-                changes.put_hint(&document, work, since)?;
+                let mut work = work;
+                if dead.contains(&document) {
+                    let letter = self.disk.dead_letter(&document)?;
+                    work = work.and(letter.map_or(Work::ALL, |letter| letter.work));
+                    changes.remove_dead_letter(&document)?;
+                    dead.remove(&document);
+                }
+                let added = pending.add(&document, work, since_micros, now, hint);
+                changes.put_hint(&document, added.work, added.since_micros)?;
+                if added.anew {
+                    changes.remove_failure(&document)?;
+                }
             }
             self.disk.apply(changes)?;
         }
@@ -202,7 +261,10 @@ impl Journal {
     /// Claims up to `most` documents of one collection for a stage. They are the caller's until it commits or
     /// releases them.
     pub fn claim(&self, stage: Stage, most: usize) -> Option<Batch> {
-        self.pending.lock().claim(stage, most, Instant::now())
+        self.desk
+            .lock()
+            .pending
+            .claim(stage, most, self.timing.now().instant)
     }
 
     /// Ends when there may be something to claim, at the latest after `patience`. What comes between this call and the first
@@ -216,91 +278,28 @@ impl Journal {
 
     /// Documents waiting or at work.
     pub fn waiting(&self) -> usize {
-        self.pending.lock().len()
+        self.desk.lock().pending.len()
     }
 
-    /// Ends the work on a batch: new states, what is left to do, and work found for other documents of the
-    /// collection (`marks`), all in one atomic write. Documents of the batch without an outcome go back as they were.
-    ///
-    /// # Errors
-    /// [`JournalError`]; the batch's work is then repeated after the next start.
-    pub fn commit(
-        &self,
-        batch: &Batch,
-        outcomes: Vec<Outcome>,
-        marks: &[(Arc<str>, Work)],
-        now_micros: u64,
-    ) -> Result<(), JournalError> {
-        let now = Instant::now();
-        let mut changes = Changes::default();
-        let mut done: HashMap<Arc<str>, Work> = HashMap::with_capacity(outcomes.len());
-        for outcome in outcomes {
-            let document = batch.document(&outcome.id);
-            match &outcome.state {
-                StateChange::Keep => {}
-                StateChange::Put(state) => changes.put_state(&document, state)?,
-                StateChange::Remove => changes.remove_state(&document)?,
-            }
-            for target in &outcome.lost {
-                changes.remove_edge(&document, target)?;
-            }
-            for target in &outcome.gained {
-                changes.put_edge(&document, target)?;
-            }
-            done.insert(outcome.id, outcome.left);
-        }
-        {
-            let mut pending = self.pending.lock();
-            for claim in &batch.claims {
-                let document = batch.document(&claim.id);
-                let left = done.get(&claim.id).copied().unwrap_or(claim.work);
-                match pending.finish(&document, left, now) {
-                    Some((work, since)) => changes.put_hint(&document, work, since)?,
-                    None => changes.remove_hint(&document)?,
-                }
-            }
-            for (id, work) in marks {
-                let document = batch.document(id);
-                let (work, since) = pending.add(&document, *work, now_micros, now);
-                changes.put_hint(&document, work, since)?;
-            }
-            self.disk.apply(changes)?;
-        }
-        self.work.notify_waiters();
-        Ok(())
-    }
-
-    /// Gives a batch back untouched: nobody's fault.
+    /// Gives a batch back untouched: nobody's fault, and no attempt at anything in it.
     pub fn release(&self, batch: &Batch) {
-        let now = Instant::now();
-        let mut pending = self.pending.lock();
+        let now = self.timing.now().instant;
+        let mut desk = self.desk.lock();
         for claim in &batch.claims {
-            let document = batch.document(&claim.id);
-            pending.finish(&document, claim.work, now);
+            desk.pending.release(&batch.document(&claim.id), now);
         }
-        drop(pending);
+        drop(desk);
         self.work.notify_waiters();
-    }
-
-    /// Gives one document back to be tried again after a while, which doubles with each attempt that failed.
-    pub fn postpone(&self, collection: &Arc<str>, claim: &Claim, base: Duration, cap: Duration) {
-        let document = DocumentId {
-            collection: Arc::clone(collection),
-            id: Arc::clone(&claim.id),
-        };
-        self.pending
-            .lock()
-            .postpone(&document, claim, base, cap, Instant::now());
     }
 
     /// What is waiting.
     pub fn depth(&self) -> Depth {
-        self.pending.lock().depth(Instant::now())
+        self.desk.lock().pending.depth(self.timing.now().instant)
     }
 
     /// Documents waiting or at work, by collection.
     pub fn depth_by_collection(&self) -> HashMap<String, usize> {
-        self.pending.lock().by_collection()
+        self.desk.lock().pending.by_collection()
     }
 
     /// What the graph holds of a document, as far as the journal knows.
@@ -322,27 +321,6 @@ impl Journal {
                 collection: Arc::clone(collection),
                 id: Arc::clone(id),
             })?;
-        }
-        self.disk.apply(changes)
-    }
-
-    /// Relies no longer on what is remembered of these documents' records and edges: a write of unknown outcome was
-    /// under way.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub fn distrust(&self, batch: &Batch) -> Result<(), JournalError> {
-        let mut changes = Changes::default();
-        for claim in &batch.claims {
-            let document = batch.document(&claim.id);
-            if let Some(state) = self.disk.state(&document)? {
-                let state = DocumentState {
-                    epoch: None,
-                    edges_epoch: None,
-                    ..state
-                };
-                changes.put_state(&document, &state)?;
-            }
         }
         self.disk.apply(changes)
     }
@@ -394,5 +372,11 @@ impl Journal {
 #[doc(hidden)]
 pub use disk::properties;
 
+#[cfg(test)]
+mod attempts_tests;
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod dead_letter_tests;
 #[cfg(test)]
 mod tests;

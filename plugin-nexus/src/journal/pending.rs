@@ -9,101 +9,54 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::work::{Batch, Claim, Stage, Work};
 use super::{Depth, DocumentId};
 
 /// How long edges wait for a stream of nodes to end.
 const EDGE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is to be done for a document, as a set.
+/// Why work is added for a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Work(u8);
-
-impl Work {
-    /// Nothing.
-    pub const NONE: Self = Self(0);
-    /// Bring the node in line with the store.
-    pub const NODE: Self = Self(1);
-    /// Compare the edges that the document owns.
-    pub const EDGES: Self = Self(2);
-    /// Find the documents whose nearest neighbours changed with this one; includes [`Work::EDGES`].
-    pub const SPREAD: Self = Self(4 | 2);
-    /// All there is.
-    pub const ALL: Self = Self(7);
-
-    pub(super) fn from_bits(bits: u8) -> Self {
-        Self(bits & Self::ALL.0)
-    }
-
-    pub(super) fn bits(self) -> u8 {
-        self.0
-    }
-
-    /// Both.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether all of `other` is in it.
-    #[must_use]
-    pub fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Whether there is nothing to do.
-    #[must_use]
-    pub fn is_none(self) -> bool {
-        self == Self::NONE
-    }
+pub(super) enum Hint {
+    /// The document changed: if it failed before, it starts anew.
+    Change,
+    /// Another document changed, or the store was compared: one that failed keeps its attempts and its turn.
+    Mark,
 }
 
-/// The two stages of work on a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stage {
-    /// Its node.
-    Nodes,
-    /// Its edges, once the node is right.
-    Edges,
+/// What [`Pending::add`] did, to be journaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Added {
+    /// All the work the document has now.
+    pub(super) work: Work,
+    /// Since when.
+    pub(super) since_micros: u64,
+    /// Whether it had failed before, which does not count any more.
+    pub(super) anew: bool,
 }
 
-/// One claimed document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// Its id.
-    pub id: Arc<str>,
-    /// What is to be done.
-    pub work: Work,
-    /// When the oldest hint for it came: Unix microseconds.
-    pub since_micros: u64,
-    /// Attempts that failed by the document's own fault.
-    pub failures: u32,
-}
-
-/// Claimed documents of one collection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Batch {
-    /// Their collection.
-    pub collection: Arc<str>,
-    /// The documents, each once.
-    pub claims: Vec<Claim>,
-}
-
-impl Batch {
-    /// One of its documents.
-    pub fn document(&self, id: &Arc<str>) -> DocumentId {
-        DocumentId {
-            collection: Arc::clone(&self.collection),
-            id: Arc::clone(id),
-        }
-    }
+/// How a document stands that is at work and was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) work: Work,
+    pub(super) since_micros: u64,
+    /// Attempts that failed before.
+    pub(super) failures: u32,
+    /// Whether it changed meanwhile.
+    pub(super) anew: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Queued(Stage),
-    Waiting,
-    /// At work; the work that came meanwhile.
-    InFlight(Work),
+    /// Until then.
+    Waiting(Instant),
+    InFlight {
+        /// The work that came meanwhile.
+        meanwhile: Work,
+        /// Whether the document changed meanwhile.
+        anew: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -163,29 +116,44 @@ impl Pending {
         self.slots.contains_key(document)
     }
 
-    /// Adds work for a document; returns all the work it has now and since when, to be journaled.
+    /// Adds work for a document; returns what is to be journaled.
     pub(super) fn add(
         &mut self,
         document: &DocumentId,
         work: Work,
         since_micros: u64,
         now: Instant,
-    ) -> (Work, u64) {
+        hint: Hint,
+    ) -> Added {
         let Some(slot) = self.slots.get_mut(document) else {
             let slot = Slot {
                 work,
                 since_micros,
                 queued_at: now,
                 failures: 0,
-                place: Place::Waiting,
+                place: Place::Waiting(now),
             };
             self.slots.insert(document.clone(), slot);
             self.queue(document);
-            return (work, since_micros);
+            return Added {
+                work,
+                since_micros,
+                anew: false,
+            };
         };
-        if let Place::InFlight(meanwhile) = &mut slot.place {
+        let change = hint == Hint::Change;
+        let failed = change && slot.failures > 0;
+        if failed {
+            slot.failures = 0;
+        }
+        if let Place::InFlight { meanwhile, anew } = &mut slot.place {
             *meanwhile = meanwhile.and(work);
-            return (slot.work.and(*meanwhile), slot.since_micros);
+            *anew |= change;
+            return Added {
+                work: slot.work.and(*meanwhile),
+                since_micros: slot.since_micros,
+                anew: failed,
+            };
         }
         let before = slot.work;
         slot.work = before.and(work);
@@ -193,13 +161,32 @@ impl Pending {
         if work.has(Work::NODE) && !before.has(Work::NODE) {
             slot.since_micros = since_micros;
         }
-        let result = (slot.work, slot.since_micros);
-        // A failed document is tried at once when something new is known of it. In the other cases it keeps its turn,
-        // unless it has to change queues.
-        if slot.place == Place::Waiting || stage_of(before) != stage_of(slot.work) {
+        let added = Added {
+            work: slot.work,
+            since_micros: slot.since_micros,
+            anew: failed,
+        };
+        // A failed document is tried at once when it changed. In the other cases it keeps its turn, unless it has to
+        // change queues.
+        let requeue = match slot.place {
+            Place::Waiting(_) => change,
+            Place::Queued(stage) => stage != stage_of(slot.work),
+            Place::InFlight { .. } => false,
+        };
+        if requeue {
             self.queue(document);
         }
-        result
+        added
+    }
+
+    /// Restores what was known of a document's failures when the journal was opened.
+    pub(super) fn restore(&mut self, document: &DocumentId, failures: u32, due: Instant) -> bool {
+        let Some(slot) = self.slots.get_mut(document) else {
+            return false;
+        };
+        slot.failures = failures;
+        self.wait_until(document, due);
+        true
     }
 
     /// Puts a document into the queue of its stage. Entries of it elsewhere become stale and are skipped.
@@ -251,7 +238,10 @@ impl Pending {
                         since_micros: slot.since_micros,
                         failures: slot.failures,
                     });
-                    slot.place = Place::InFlight(Work::NONE);
+                    slot.place = Place::InFlight {
+                        meanwhile: Work::NONE,
+                        anew: false,
+                    };
                 }
                 queue.pop_front();
             }
@@ -270,7 +260,7 @@ impl Pending {
     /// Ends the work on a document. Returns what is left, to be journaled; `None`: nothing, the hint goes.
     pub(super) fn finish(&mut self, document: &DocumentId, left: Work, now: Instant) -> Option<(Work, u64)> {
         let slot = self.slots.get_mut(document)?;
-        let Place::InFlight(meanwhile) = slot.place else {
+        let Place::InFlight { meanwhile, .. } = slot.place else {
             return Some((slot.work, slot.since_micros));
         };
         let work = left.and(meanwhile);
@@ -286,40 +276,62 @@ impl Pending {
         Some(result)
     }
 
-    /// Ends a failed attempt: the document waits, longer with each failure, unless something new came meanwhile.
-    pub(super) fn postpone(
-        &mut self,
-        document: &DocumentId,
-        claim: &Claim,
-        base: Duration,
-        cap: Duration,
-        now: Instant,
-    ) {
-        let Some(slot) = self.slots.get_mut(document) else {
-            return;
-        };
-        let Place::InFlight(meanwhile) = slot.place else {
-            return;
-        };
-        slot.work = claim.work.and(meanwhile);
-        slot.failures = claim.failures.saturating_add(1);
-        if !meanwhile.is_none() {
+    /// Puts a document that was at work back into the queue as it was, with what came meanwhile.
+    pub(super) fn release(&mut self, document: &DocumentId, now: Instant) {
+        if let Some(slot) = self.slots.get_mut(document)
+            && let Place::InFlight { meanwhile, .. } = slot.place
+        {
+            slot.work = slot.work.and(meanwhile);
+            slot.queued_at = now;
             self.queue(document);
-            return;
         }
-        let factor = 1_u32.checked_shl(claim.failures).unwrap_or(u32::MAX);
-        let wait = base.saturating_mul(factor).min(cap);
-        slot.place = Place::Waiting;
-        self.waiting.push(Reverse((now + wait, document.clone())));
+    }
+
+    /// How a document stands that was refused; `None` where it is not at work.
+    pub(super) fn standing(&self, document: &DocumentId) -> Option<Standing> {
+        let slot = self.slots.get(document)?;
+        match slot.place {
+            Place::InFlight { meanwhile, anew } => Some(Standing {
+                work: slot.work.and(meanwhile),
+                since_micros: slot.since_micros,
+                failures: slot.failures,
+                anew,
+            }),
+            Place::Queued(_) | Place::Waiting(_) => None,
+        }
+    }
+
+    /// Ends a failed attempt: the document waits until `due`.
+    pub(super) fn postpone(&mut self, document: &DocumentId, failures: u32, due: Instant) {
+        if let Some(slot) = self.slots.get_mut(document)
+            && let Place::InFlight { meanwhile, .. } = slot.place
+        {
+            slot.work = slot.work.and(meanwhile);
+            slot.failures = failures;
+            self.wait_until(document, due);
+        }
+    }
+
+    /// Forgets a document that became a dead letter.
+    pub(super) fn bury(&mut self, document: &DocumentId) {
+        self.slots.remove(document);
+    }
+
+    fn wait_until(&mut self, document: &DocumentId, due: Instant) {
+        if let Some(slot) = self.slots.get_mut(document) {
+            slot.place = Place::Waiting(due);
+            self.waiting.push(Reverse((due, document.clone())));
+        }
     }
 
     fn wake(&mut self, now: Instant) {
         while self.waiting.peek().is_some_and(|Reverse((due, _))| *due <= now) {
-            if let Some(Reverse((_, document))) = self.waiting.pop()
+            // An entry of a wait that was cut short is stale: the document may wait again, for longer.
+            if let Some(Reverse((due, document))) = self.waiting.pop()
                 && self
                     .slots
                     .get(&document)
-                    .is_some_and(|slot| slot.place == Place::Waiting)
+                    .is_some_and(|slot| slot.place == Place::Waiting(due))
             {
                 self.queue(&document);
             }
@@ -335,8 +347,8 @@ impl Pending {
             }
             match slot.place {
                 Place::Queued(_) => {}
-                Place::Waiting => depth.waiting += 1,
-                Place::InFlight(_) => depth.in_flight += 1,
+                Place::Waiting(_) => depth.waiting += 1,
+                Place::InFlight { .. } => depth.in_flight += 1,
             }
             depth.oldest = depth.oldest.max(now.saturating_duration_since(slot.queued_at));
         }

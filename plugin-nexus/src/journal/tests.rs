@@ -7,11 +7,26 @@ use proptest::prelude::*;
 use super::*;
 use crate::graph::RecordShape;
 
-fn open(folder: &Path) -> Journal {
-    Journal::open(folder, Duration::from_millis(5), 1_000_000).unwrap()
+pub(super) fn settings(max_pending: usize) -> Settings {
+    Settings {
+        flush_interval: Duration::from_millis(5),
+        max_pending,
+        attempts: Attempts {
+            backoff: Backoff {
+                base: Duration::from_secs(1),
+                longest: Duration::from_secs(4),
+            },
+            most: 8,
+            max_dead_letters: 10,
+        },
+    }
 }
 
-fn state(rev: u64, edges: &[&str]) -> DocumentState {
+fn open(folder: &Path) -> Journal {
+    Journal::open(folder, settings(1_000_000)).unwrap()
+}
+
+pub(super) fn state(rev: u64, edges: &[&str]) -> DocumentState {
     DocumentState {
         epoch: Some(1),
         edges_epoch: Some(1),
@@ -51,7 +66,7 @@ fn settle(journal: &Journal, batch: &Batch, left: Work) {
         .iter()
         .map(|claim| Outcome::new(claim.id.clone(), left, StateChange::Keep))
         .collect();
-    journal.commit(batch, outcomes, &[], 6).unwrap();
+    journal.commit(batch, outcomes, &[], &[], 6).unwrap();
 }
 
 #[test]
@@ -64,7 +79,7 @@ fn hints_and_states_outlive_the_process() {
         let mut outcome = Outcome::new("a".into(), Work::EDGES, StateChange::Put(state(3, &["z"])));
         outcome.gained = vec!["z".into()];
         journal
-            .commit(&batch, vec![outcome], &[("m".into(), Work::EDGES)], 6)
+            .commit(&batch, vec![outcome], &[], &[("m".into(), Work::EDGES)], 6)
             .unwrap();
         journal.close(true).unwrap();
     }
@@ -98,7 +113,7 @@ fn a_second_process_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let _first = open(folder.path());
     assert!(matches!(
-        Journal::open(folder.path(), Duration::from_millis(5), 10),
+        Journal::open(folder.path(), settings(10)),
         Err(JournalError::Open { .. })
     ));
 }
@@ -111,7 +126,7 @@ fn a_later_format_is_refused_and_kept() {
         .insert("mformat", &[9])
         .unwrap();
     assert!(matches!(
-        Journal::open(folder.path(), Duration::from_millis(5), 10),
+        Journal::open(folder.path(), settings(10)),
         Err(JournalError::Format { known: 1, .. })
     ));
     // The refused journal gives its lock back from a thread of its own.
@@ -180,32 +195,9 @@ fn edges_wait_for_the_nodes_of_their_collection() {
 }
 
 #[test]
-fn a_postponed_document_waits_longer_each_time_unless_something_new_comes() {
-    let mut pending = pending::Pending::default();
-    let start = Instant::now();
-    let document = DocumentId::new("c", "a");
-    let second = Duration::from_secs(1);
-    pending.add(&document, Work::NODE, 1, start);
-    let mut now = start;
-    for wait in [1, 2, 4, 4] {
-        let batch = pending.claim(Stage::Nodes, 9, now).unwrap();
-        pending.postpone(&document, &batch.claims[0], second, 4 * second, now);
-        assert_eq!(
-            pending.claim(Stage::Nodes, 9, now + wait * second - second / 2),
-            None
-        );
-        now += wait * second;
-    }
-    let batch = pending.claim(Stage::Nodes, 9, now).unwrap();
-    pending.postpone(&document, &batch.claims[0], second, 4 * second, now);
-    pending.add(&document, Work::NODE, 2, now);
-    assert!(pending.claim(Stage::Nodes, 9, now).is_some());
-}
-
-#[test]
 fn where_the_queue_is_full_the_collection_becomes_dirty() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(folder.path(), Duration::from_millis(5), 2).unwrap();
+    let journal = Journal::open(folder.path(), settings(2)).unwrap();
     add(&journal, "c", &["a", "b"]);
     add(&journal, "c", &["a"]);
     assert!(journal.take_dirty().is_empty());
@@ -228,7 +220,7 @@ fn collections_and_ids_are_listed_apart() {
         journal.add(collection, [id].into_iter(), Work::NODE, 1).unwrap();
         let batch = journal.claim(Stage::Nodes, 9).unwrap();
         let outcome = Outcome::new(id.into(), Work::NONE, StateChange::Put(state(1, &[])));
-        journal.commit(&batch, vec![outcome], &[], 2).unwrap();
+        journal.commit(&batch, vec![outcome], &[], &[], 2).unwrap();
     }
     let names: Vec<_> = journal.collections().unwrap().into_iter().collect();
     assert_eq!(names, ["a", "ab", "a\u{10ffff}", "b"]);

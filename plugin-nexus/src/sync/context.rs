@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 use vectorizer_plugin_api::{Fault, FaultCode, Host};
@@ -12,6 +11,7 @@ use super::fault::StageFault;
 use super::link::Link;
 use crate::config::Config;
 use crate::journal::Journal;
+pub(crate) use crate::journal::unix_micros as now_micros;
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
 
@@ -108,12 +108,6 @@ pub(super) fn unless_gone<T>(answer: Result<T, Fault>) -> Result<Option<T>, Faul
         Err(fault) if fault.code == FaultCode::NotFound => Ok(None),
         Err(fault) => Err(fault),
     }
-}
-
-/// Microseconds since the Unix epoch.
-pub(crate) fn now_micros() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Now, as it stands in the graph: RFC 3339 in UTC, always of the same width.

@@ -46,12 +46,8 @@ impl Engine {
     pub fn open(config: Config, host: Host, data_dir: &Path) -> Result<Self, Fault> {
         let internal = |error: &dyn std::fmt::Display| Fault::new(FaultCode::Internal, error.to_string());
         let client = NexusClient::new(config.client()).map_err(|error| internal(&error))?;
-        let journal = Journal::open(
-            &data_dir.join("journal"),
-            Duration::from_millis(config.sync.flush_interval_ms),
-            config.sync.max_queue_size,
-        )
-        .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
+        let journal = Journal::open(&data_dir.join("journal"), config.sync.journal())
+            .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
         let metrics = Metrics::new().map_err(|error| internal(&error))?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)

@@ -8,17 +8,15 @@ use tokio::sync::watch;
 use super::connection::Connection;
 use super::context::{Context, now_micros};
 use super::fault::StageFault;
+use super::refusal::{self, Looks};
 use super::{edges, nodes};
-use crate::journal::{Batch, Claim, Outcome, Stage, Work};
+use crate::journal::{Batch, Claim, Outcome, Refusal, Stage, Work};
 
 /// Documents in a batch of the edge stage. Nexus takes up to 3 ms for a new edge and lets nobody else write meanwhile
 /// (`contracts/nexus-dialect.md` section 4), so edges go in small batches and nodes get their turn in between.
 const EDGE_BATCH: usize = 16;
 /// How long a lane sleeps at most where nothing wakes it; documents that wait for another attempt are looked for then.
 const IDLE: Duration = Duration::from_millis(100);
-/// First and longest wait of a document that Nexus refuses.
-const REFUSED_BASE: Duration = Duration::from_secs(1);
-const REFUSED_CAP: Duration = Duration::from_secs(300);
 /// Wait after a fault of the host or the journal.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -79,23 +77,31 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
 
 async fn work(context: &Arc<Context>, connection: &Connection, stage: Stage, batch: Batch) {
     let timer = context.metrics.batch_started(stage, &batch);
-    let result = attempt(context, connection, stage, &batch).await;
+    let result = match Looks::before(context, &batch).await {
+        Ok(looks) => attempt(context, connection, stage, &batch, &looks)
+            .await
+            .map_err(|fault| (fault, looks)),
+        Err(fault) => Err((fault, Looks::default())),
+    };
     drop(timer);
-    let Err(fault) = result else { return };
+    let Err((fault, looks)) = result else { return };
     context.metrics.stage_failed(&batch.collection, fault.label());
     match fault {
-        StageFault::Link(error) => {
-            context.journal.release(&batch);
-            context.link.lost(&error.to_string());
+        StageFault::Rejected(error) => {
+            apart(context, connection, stage, &batch, &looks, &error.to_string()).await;
         }
-        StageFault::Server(error) => {
-            context.journal.release(&batch);
-            context.link.trip(connection, &error.to_string());
-        }
-        StageFault::Repeat => context.journal.release(&batch),
-        StageFault::Rejected(error) => apart(context, connection, stage, &batch, &error.to_string()).await,
-        fault @ (StageFault::Host(_) | StageFault::Journal(_) | StageFault::Task(_)) => {
-            context.journal.release(&batch);
+        fault => give_back(context, connection, &batch, &fault).await,
+    }
+}
+
+/// Gives a batch back: nobody in it is at fault.
+async fn give_back(context: &Context, connection: &Connection, batch: &Batch, fault: &StageFault) {
+    context.journal.release(batch);
+    match fault {
+        StageFault::Link(error) => context.link.lost(&error.to_string()),
+        StageFault::Server(error) => context.link.trip(connection, &error.to_string()),
+        StageFault::Repeat | StageFault::Rejected(_) => {}
+        StageFault::Host(_) | StageFault::Journal(_) | StageFault::Task(_) => {
             if !fault.is_closed() {
                 tracing::warn!(collection = %batch.collection, %fault, "a batch went back to the queue");
             }
@@ -105,47 +111,51 @@ async fn work(context: &Arc<Context>, connection: &Connection, stage: Stage, bat
 }
 
 /// Works on the documents of a refused batch one by one, so that only those at fault wait.
-async fn apart(context: &Arc<Context>, connection: &Connection, stage: Stage, batch: &Batch, error: &str) {
-    if let [claim] = batch.claims.as_slice() {
-        refuse(context, &batch.collection, claim, error);
-        return;
-    }
+async fn apart(
+    context: &Arc<Context>,
+    connection: &Connection,
+    stage: Stage,
+    batch: &Batch,
+    looks: &Looks,
+    error: &str,
+) {
+    let whole = batch.claims.len() == 1;
     for (at, claim) in batch.claims.iter().enumerate() {
         let single = Batch {
             collection: Arc::clone(&batch.collection),
             claims: vec![claim.clone()],
         };
-        match attempt(context, connection, stage, &single).await {
-            Ok(()) => {}
-            Err(StageFault::Rejected(error)) => refuse(context, &batch.collection, claim, &error.to_string()),
-            Err(fault) => {
-                let rest = batch.claims[at..].to_vec();
-                context.journal.release(&Batch {
-                    collection: Arc::clone(&batch.collection),
-                    claims: rest,
-                });
-                match fault {
-                    StageFault::Link(error) => context.link.lost(&error.to_string()),
-                    StageFault::Server(error) => context.link.trip(connection, &error.to_string()),
-                    _ => {}
-                }
-                return;
+        let result = if whole {
+            refuse(context, &single, looks, error)
+        } else {
+            match attempt(context, connection, stage, &single, looks).await {
+                Err(StageFault::Rejected(error)) => refuse(context, &single, looks, &error.to_string()),
+                result => result,
             }
+        };
+        if let Err(fault) = result {
+            let rest = Batch {
+                collection: Arc::clone(&batch.collection),
+                claims: batch.claims[at..].to_vec(),
+            };
+            give_back(context, connection, &rest, &fault).await;
+            return;
         }
     }
 }
 
-fn refuse(context: &Context, collection: &Arc<str>, claim: &Claim, error: &str) {
-    tracing::warn!(
-        %collection,
-        failures = claim.failures + 1,
-        error,
-        "a document cannot be brought into the graph; it is tried again later"
-    );
-    context.metrics.document_failed(collection, error);
-    context
+/// Charges the only document of a batch with a failed attempt.
+fn refuse(context: &Context, single: &Batch, looks: &Looks, error: &str) -> Result<(), StageFault> {
+    let refusals: Vec<Refusal> = single
+        .claims
+        .iter()
+        .map(|claim| looks.refusal(&claim.id, error))
+        .collect();
+    let verdicts = context
         .journal
-        .postpone(collection, claim, REFUSED_BASE, REFUSED_CAP);
+        .commit(single, Vec::new(), &refusals, &[], now_micros())?;
+    refusal::report(context, &single.collection, &refusals, &verdicts);
+    Ok(())
 }
 
 async fn attempt(
@@ -153,6 +163,7 @@ async fn attempt(
     connection: &Connection,
     stage: Stage,
     batch: &Batch,
+    looks: &Looks,
 ) -> Result<(), StageFault> {
     let result = match stage {
         Stage::Nodes => nodes::run(context, connection, batch).await,
@@ -179,27 +190,11 @@ async fn attempt(
         marks,
         ..
     } = done;
-    let (refused, settled): (Vec<_>, Vec<_>) = batch
-        .claims
+    let refusals: Vec<Refusal> = failed
         .iter()
-        .cloned()
-        .partition(|claim| failed.iter().any(|failed| failed.claim.id == claim.id));
-    let settled = Batch {
-        collection: Arc::clone(&batch.collection),
-        claims: settled,
-    };
-    context.journal.commit(&settled, outcomes, &marks, now)?;
-    // A refused row may have left something all the same.
-    context.journal.distrust(&Batch {
-        collection: Arc::clone(&batch.collection),
-        claims: refused.clone(),
-    })?;
-    for claim in &refused {
-        let error = failed
-            .iter()
-            .find(|failed| failed.claim.id == claim.id)
-            .map_or("", |failed| &failed.error);
-        refuse(context, &batch.collection, claim, error);
-    }
+        .map(|failed| looks.refusal(&failed.claim.id, &failed.error))
+        .collect();
+    let verdicts = context.journal.commit(batch, outcomes, &refusals, &marks, now)?;
+    refusal::report(context, &batch.collection, &refusals, &verdicts);
     Ok(())
 }

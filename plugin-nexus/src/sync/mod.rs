@@ -29,6 +29,7 @@ mod neighbours;
 mod nodes;
 mod plan;
 mod reconcile;
+mod refusal;
 mod supervisor;
 mod sweep;
 mod verify;

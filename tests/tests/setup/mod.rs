@@ -126,6 +126,14 @@ pub(crate) fn artifacts() -> Artifacts {
     artifacts
 }
 
+/// Sets the fault rules of a `nexus-dev`.
+pub(crate) fn set_faults(nexus_url: &str, rules: &Value) {
+    let answer = ureq::post(format!("{nexus_url}/_faults"))
+        .send_json(json!({"rules": rules}))
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
 /// A vector that depends on `seed` only; neighbours in number are similar.
 pub(crate) fn vector(seed: usize) -> Vec<f32> {
     (0..DIMENSION)

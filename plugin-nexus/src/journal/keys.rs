@@ -1,0 +1,55 @@
+//! Keys of the journal on disk.
+//!
+//! A key begins with its kind. A document is the length of its collection's name (2 bytes, big-endian), the name, the id.
+//! Under [`REVERSE`] the id is preceded by its length (4 bytes, big-endian), so that the source can follow.
+
+use sled::IVec;
+
+use super::DocumentId;
+use super::error::JournalError;
+
+pub(super) const HINT: u8 = b'h';
+pub(super) const STATE: u8 = b's';
+pub(super) const FAILURE: u8 = b'f';
+pub(super) const DEAD: u8 = b'd';
+const REVERSE: u8 = b'r';
+
+pub(super) fn collection_prefix(kind: u8, collection: &str) -> Result<Vec<u8>, JournalError> {
+    let length = u16::try_from(collection.len()).map_err(|_| JournalError::NameTooLong(collection.len()))?;
+    let mut key = vec![kind];
+    key.extend(length.to_be_bytes());
+    key.extend(collection.as_bytes());
+    Ok(key)
+}
+
+pub(super) fn key(kind: u8, document: &DocumentId) -> Result<Vec<u8>, JournalError> {
+    let mut key = collection_prefix(kind, &document.collection)?;
+    key.extend(document.id.as_bytes());
+    Ok(key)
+}
+
+pub(super) fn reverse_prefix(target: &DocumentId) -> Result<Vec<u8>, JournalError> {
+    let mut key = collection_prefix(REVERSE, &target.collection)?;
+    let length = u32::try_from(target.id.len()).map_err(|_| JournalError::NameTooLong(target.id.len()))?;
+    key.extend(length.to_be_bytes());
+    key.extend(target.id.as_bytes());
+    Ok(key)
+}
+
+pub(super) fn reverse_key(source: &DocumentId, target: &str) -> Result<Vec<u8>, JournalError> {
+    let mut key = reverse_prefix(&DocumentId::new(source.collection.clone(), target))?;
+    key.extend(source.id.as_bytes());
+    Ok(key)
+}
+
+pub(super) fn parse_key(key: &IVec) -> Result<DocumentId, JournalError> {
+    let damaged = || JournalError::Damaged { what: "key" };
+    let (length, rest) = key
+        .get(1..)
+        .and_then(|rest| rest.split_first_chunk::<2>())
+        .ok_or_else(damaged)?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    let (collection, id) = rest.split_at_checked(length).ok_or_else(damaged)?;
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| damaged());
+    Ok(DocumentId::new(text(collection)?, text(id)?))
+}

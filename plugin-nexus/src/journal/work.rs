@@ -1,0 +1,101 @@
+//! What is to be done, and who does it: the terms in which lanes and the journal talk.
+
+use std::sync::Arc;
+
+use super::DocumentId;
+
+/// What is to be done for a document, as a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work(u8);
+
+impl Work {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Bring the node in line with the store.
+    pub const NODE: Self = Self(1);
+    /// Compare the edges that the document owns.
+    pub const EDGES: Self = Self(2);
+    /// Find the documents whose nearest neighbours changed with this one; includes [`Work::EDGES`].
+    pub const SPREAD: Self = Self(4 | 2);
+    /// All there is.
+    pub const ALL: Self = Self(7);
+
+    pub(super) fn from_bits(bits: u8) -> Self {
+        Self(bits & Self::ALL.0)
+    }
+
+    pub(super) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in it.
+    #[must_use]
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// What is in it, for people.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [
+            (Self::NODE, "node"),
+            (Self::EDGES, "edges"),
+            (Self(4), "neighbours"),
+        ]
+        .into_iter()
+        .filter(move |(work, _)| self.has(*work))
+        .map(|(_, name)| name)
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+}
+
+/// The two stages of work on a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Its node.
+    Nodes,
+    /// Its edges, once the node is right.
+    Edges,
+}
+
+/// One claimed document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Its id.
+    pub id: Arc<str>,
+    /// What is to be done.
+    pub work: Work,
+    /// When the oldest hint for it came: Unix microseconds.
+    pub since_micros: u64,
+    /// Attempts that failed by the document's own fault.
+    pub failures: u32,
+}
+
+/// Claimed documents of one collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Their collection.
+    pub collection: Arc<str>,
+    /// The documents, each once.
+    pub claims: Vec<Claim>,
+}
+
+impl Batch {
+    /// One of its documents.
+    pub fn document(&self, id: &Arc<str>) -> DocumentId {
+        DocumentId {
+            collection: Arc::clone(&self.collection),
+            id: Arc::clone(id),
+        }
+    }
+}
