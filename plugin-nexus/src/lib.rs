@@ -19,6 +19,7 @@
 //! the store when it works. So repeats, lost order and crashes all end in a graph that says what the store says.
 
 mod admin;
+pub mod backoff;
 pub mod config;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

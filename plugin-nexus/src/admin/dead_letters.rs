@@ -188,7 +188,8 @@ mod tests {
     use vectorizer_plugin_api::{Caller, Role};
 
     use super::*;
-    use crate::journal::{Attempts, Backoff, Refusal, Settings, Stage, Work};
+    use crate::backoff::Backoff;
+    use crate::journal::{Attempts, Refusal, Settings, Stage, Work};
 
     /// A journal with these dead letters.
     fn journal(folder: &std::path::Path, documents: &[(&str, &str)]) -> Journal {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::Faults;
-use crate::journal::{Attempts, Backoff, Settings};
+use crate::backoff::Backoff;
+use crate::journal::{Attempts, Settings};
 
 /// `sync:`.
 #[derive(Debug, Clone, Deserialize)]

@@ -21,6 +21,7 @@ use super::literal::LiteralError;
 use super::nodes::NodeWrite;
 use super::record::{EdgeRecord, JsonMap};
 use super::schema::EdgeType;
+use super::write::all_taken;
 use super::{Graph, GraphError};
 
 /// Width from which on the canary is made anew.
@@ -116,9 +117,7 @@ impl Graph {
                     .iter()
                     .map(|end| NodeWrite::build(end.clone(), &JsonMap::new(), None))
                     .collect::<Result<Vec<_>, _>>()?;
-                if let Some(refused) = self.upsert_nodes(&nodes).await?.into_iter().next() {
-                    return Err(refused.error);
-                }
+                all_taken(self.upsert_nodes(&nodes).await?)?;
                 EdgeType::Canary.width()
             }
         };
@@ -127,10 +126,8 @@ impl Graph {
         let [a, b] = &canary.ends;
         let record = EdgeRecord::canary(&perch.mark(), width)?;
         let edge = Edge::with_record(EdgeType::Canary, a, b, true, record);
-        match self.write_edges(&[edge]).await?.into_iter().next() {
-            None => Ok(perch),
-            Some(refused) => Err(refused.error),
-        }
+        all_taken(self.write_edges(&[edge]).await?)?;
+        Ok(perch)
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::catalogue::limits::MAX_BRANCHES;
 use super::catalogue::nodes::{delete_tagged, list_tagged, tag_nodes};
 use super::key::{NodeKey, RunId};
+use super::write::all_taken;
 use super::{Graph, GraphError};
 
 /// Nodes of one run. Every deleted node scans all relationships of the server, so a run is kept
@@ -37,9 +38,7 @@ impl Graph {
 
     async fn delete_run<K: NodeKey>(&self, keys: &[K]) -> Result<usize, GraphError> {
         let run = RunId::fresh()?;
-        if let Some(refused) = self.write(tag_nodes(keys, &run)?).await?.into_iter().next() {
-            return Err(refused.error);
-        }
+        all_taken(self.write(tag_nodes(keys, &run)?).await?)?;
 
         let list = list_tagged(K::LABEL, &run);
         let marked = self.read(&list, &["k"]).await?;

@@ -13,7 +13,7 @@ use super::key::{DocumentKey, NodeKey};
 use super::literal::SafeLiteral;
 use super::nodes::literals;
 use super::schema::{EdgeType, NodeLabel};
-use super::write::Refused;
+use super::write::{Refused, all_taken};
 use super::{Graph, GraphError, bad_answer, catalogue};
 
 /// An outgoing edge as the server holds it.
@@ -277,13 +277,10 @@ impl Graph {
         let ends = edges
             .iter()
             .map(|(source, target)| (source.literal(), target.literal()));
-        let refused = self
-            .write(catalogue::edges::sweep_edges(EdgeType::SimilarTo, ends)?)
-            .await?;
-        match refused.into_iter().next() {
-            None => Ok(()),
-            Some(refused) => Err(refused.error),
-        }
+        all_taken(
+            self.write(catalogue::edges::sweep_edges(EdgeType::SimilarTo, ends)?)
+                .await?,
+        )
     }
 
     /// Counts the edges of a type, including retracted ones and those whose target is gone. Slow: it scans.

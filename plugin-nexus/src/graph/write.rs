@@ -18,6 +18,14 @@ pub struct Refused {
     pub error: GraphError,
 }
 
+/// The error of the first refused row, where every row has to be taken.
+pub(super) fn all_taken(refused: Vec<Refused>) -> Result<(), GraphError> {
+    refused
+        .into_iter()
+        .next()
+        .map_or(Ok(()), |refused| Err(refused.error))
+}
+
 impl Graph {
     /// Runs writes in order. A refused row costs at most two statements for each halving of its batch.
     pub(super) async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Refused>, GraphError> {

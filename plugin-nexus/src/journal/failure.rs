@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::backoff::Backoff;
 use super::dead_letter::Seen;
+use crate::backoff::Backoff;
 use crate::nexus::in_one_line;
 
 /// Bytes of a cause that are kept.

@@ -16,7 +16,6 @@
 //!   finds again. After a crash the journal begins a new *epoch*: a state written in an older one is not relied upon
 //!   for what must never be wrong (widths, edges), the graph is asked first.
 
-mod backoff;
 mod changes;
 mod commit;
 mod dead_letter;
@@ -39,7 +38,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-pub use backoff::Backoff;
 pub use commit::{Outcome, StateChange};
 pub use dead_letter::{Chosen, DeadLetter, DeadLetterPage, Seen};
 pub use error::JournalError;

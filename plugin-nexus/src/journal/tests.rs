@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::backoff::Backoff;
 use crate::graph::RecordShape;
 
 pub(super) fn settings(max_pending: usize) -> Settings {

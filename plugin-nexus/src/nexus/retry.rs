@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::error::NexusError;
 use super::fault::FaultClass;
+use crate::backoff::Backoff;
 
 /// How often and how patiently to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +48,11 @@ impl RetryPolicy {
         if attempt >= self.max_attempts || asked.is_some_and(|asked| asked > self.cap) {
             return None;
         }
-        let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
-        let bound = self.base_delay.saturating_mul(factor).min(self.cap);
-        let jittered = bound.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0);
+        let backoff = Backoff {
+            base: self.base_delay,
+            longest: self.cap,
+        };
+        let jittered = backoff.wait(attempt, chance);
         Some(jittered.max(asked.unwrap_or_default()))
     }
 }

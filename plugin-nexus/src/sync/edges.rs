@@ -75,11 +75,8 @@ pub(super) async fn run(
     } in plans
     {
         if let Some(error) = refused.get(&id) {
-            let claim = batch.claims.iter().find(|claim| claim.id == id);
-            done.failed.extend(claim.map(|claim| Failed {
-                claim: claim.clone(),
-                error: error.clone(),
-            }));
+            let error = error.clone();
+            done.failed.push(Failed { id, error });
             continue;
         }
         done.asserted += diff.assert.len();

@@ -10,7 +10,7 @@ use super::context::{Context, now_micros};
 use super::fault::StageFault;
 use super::refusal::{self, Looks};
 use super::{edges, nodes};
-use crate::journal::{Batch, Claim, Outcome, Refusal, Stage, Work};
+use crate::journal::{Batch, Outcome, Refusal, Stage, Work};
 
 /// Documents in a batch of the edge stage. Nexus takes up to 3 ms for a new edge and lets nobody else write meanwhile
 /// (`contracts/nexus-dialect.md` section 4), so edges go in small batches and nodes get their turn in between.
@@ -44,8 +44,8 @@ pub struct Done {
 /// A document that failed by its own fault.
 #[derive(Debug)]
 pub struct Failed {
-    /// The claim on it.
-    pub claim: Claim,
+    /// Its id in the batch's collection.
+    pub id: Arc<str>,
     /// Why. No payload text.
     pub error: String,
 }
@@ -192,7 +192,7 @@ async fn attempt(
     } = done;
     let refusals: Vec<Refusal> = failed
         .iter()
-        .map(|failed| looks.refusal(&failed.claim.id, &failed.error))
+        .map(|failed| looks.refusal(&failed.id, &failed.error))
         .collect();
     let verdicts = context.journal.commit(batch, outcomes, &refusals, &marks, now)?;
     refusal::report(context, &batch.collection, &refusals, &verdicts);

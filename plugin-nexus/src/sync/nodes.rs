@@ -85,7 +85,7 @@ async fn survey(
             Ok(place) => place,
             Err(error) => {
                 done.failed.push(Failed {
-                    claim: claim.clone(),
+                    id: Arc::clone(&claim.id),
                     error: error.to_string(),
                 });
                 continue;
@@ -236,11 +236,10 @@ async fn write(
                 writes.push((write, document, state));
             }
             Err(error) => {
-                let claim = batch.claims.iter().find(|claim| claim.id == document.id);
-                done.failed.extend(claim.map(|claim| Failed {
-                    claim: claim.clone(),
+                done.failed.push(Failed {
+                    id: document.id,
                     error: error.to_string(),
-                }));
+                });
             }
         }
     }
@@ -272,11 +271,10 @@ async fn write(
     verify_nodes(context, &connection.graph, sample, how).await?;
     for (row, (_, document, (state, lost))) in writes.into_iter().enumerate() {
         if let Some(error) = refused.get(&row) {
-            let claim = batch.claims.iter().find(|claim| claim.id == document.id);
-            done.failed.extend(claim.map(|claim| Failed {
-                claim: claim.clone(),
+            done.failed.push(Failed {
+                id: document.id,
                 error: error.clone(),
-            }));
+            });
             continue;
         }
         done.written.push(Arc::clone(&document.id));

@@ -15,7 +15,8 @@ use super::super::key::{Bucket, NodeKey, RunId, ScratchKey};
 use super::super::nodes::NodeWrite;
 use super::super::record::EdgeRecord;
 use super::super::schema::{EdgeType, NodeLabel};
-use super::super::{Graph, GraphError, JsonMap, Refused, catalogue};
+use super::super::write::all_taken;
+use super::super::{Graph, GraphError, JsonMap, catalogue};
 
 /// The beginning of the owner of every probe's nodes.
 const OWNER: &str = "probe-";
@@ -110,7 +111,7 @@ impl Scratch {
                 NodeWrite::build(key.clone(), desired.as_object().unwrap_or(&JsonMap::new()), None)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        accepted(self.graph.upsert_nodes(&writes).await?)
+        all_taken(self.graph.upsert_nodes(&writes).await?)
     }
 
     /// The first and the last node with their numbers, as a look-up of both beside an absent one should give them.
@@ -164,7 +165,7 @@ impl Scratch {
             self.edge(0, 1, values[0], true)?,
             self.edge(0, 2, values[1], true)?,
         ];
-        accepted(self.graph.write_edges(&edges).await?)
+        all_taken(self.graph.write_edges(&edges).await?)
     }
 
     pub(super) async fn set_plainly(&self, values: [u8; 2]) -> Result<(), GraphError> {
@@ -173,7 +174,7 @@ impl Scratch {
             let [source, target] = [&self.keys[0], &self.keys[to]].map(NodeKey::literal);
             (source, target, &records[to - 1])
         });
-        accepted(self.graph.write(catalogue::probe::plain_set(rows)?).await?)
+        all_taken(self.graph.write(catalogue::probe::plain_set(rows)?).await?)
     }
 
     /// The edges of the first node as they should read.
@@ -206,7 +207,7 @@ impl Scratch {
     }
 
     pub(super) async fn write_edge_between_b_and_c(&self, active: bool) -> Result<(), GraphError> {
-        accepted(self.graph.write_edges(&[self.edge(1, 2, 7, active)?]).await?)
+        all_taken(self.graph.write_edges(&[self.edge(1, 2, 7, active)?]).await?)
     }
 
     pub(super) async fn paths_of_a(&self) -> Result<Vec<(String, String)>, GraphError> {
@@ -234,7 +235,7 @@ impl Scratch {
 
     /// Deletes the edge to the middle node, in the way that batches are deleted.
     pub(super) async fn delete_rest_of_edges(&self) -> Result<(Vec<String>, usize), GraphError> {
-        accepted(self.graph.write_edges(&[self.edge(0, 1, 5, false)?]).await?)?;
+        all_taken(self.graph.write_edges(&[self.edge(0, 1, 5, false)?]).await?)?;
         self.left().await
     }
 
@@ -249,10 +250,10 @@ impl Scratch {
         let mut soft = self.graph.clone();
         soft.forms.retract = RetractForm::Soft;
         let edges = [self.edge(0, 1, 5, false)?, self.edge(1, 2, 7, true)?];
-        accepted(soft.write_edges(&edges).await?)?;
+        all_taken(soft.write_edges(&edges).await?)?;
         let [a, b, c] = self.keys.each_ref().map(NodeKey::literal);
         let statements = catalogue::edges::sweep_edges(EdgeType::Scratch, [(a, b), (b, c)])?;
-        accepted(self.graph.write(statements).await?)?;
+        all_taken(self.graph.write(statements).await?)?;
         let of_a = self.edges_of_a().await?.into_iter().map(|edge| edge.0).collect();
         Ok((of_a, self.edge_of_b().await?))
     }
@@ -295,13 +296,6 @@ impl Scratch {
 fn record(value: u8, active: bool) -> Result<EdgeRecord, GraphError> {
     let values = JsonMap::from_iter([("value".to_owned(), Value::from(value))]);
     Ok(EdgeRecord::build(EdgeType::Scratch, &values, active)?)
-}
-
-fn accepted(refused: Vec<Refused>) -> Result<(), GraphError> {
-    match refused.into_iter().next() {
-        None => Ok(()),
-        Some(refused) => Err(refused.error),
-    }
 }
 
 fn texts(rows: Vec<Vec<Value>>) -> Vec<String> {

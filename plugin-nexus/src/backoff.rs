@@ -1,11 +1,11 @@
-//! How long a document that Nexus refuses waits for its next attempt.
+//! How long to wait for the next attempt: of a request, or at a document that Nexus refuses.
 //!
 //! The bound doubles with each attempt that failed, up to the longest wait. The wait is drawn between half of the bound and
-//! the whole of it, so that documents that were refused together do not come back together.
+//! the whole of it, so that what failed together does not come back together.
 
 use std::time::Duration;
 
-/// The waits of refused documents.
+/// The waits between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// Bound of the wait after the first attempt.
@@ -22,7 +22,7 @@ impl Backoff {
         jittered(self.base.saturating_mul(factor).min(self.longest), chance)
     }
 
-    /// The wait of a document that has used up its attempts.
+    /// The wait of what has used up its attempts.
     #[must_use]
     pub fn last_wait(&self, chance: f64) -> Duration {
         jittered(self.longest, chance)
