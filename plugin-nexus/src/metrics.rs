@@ -11,7 +11,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use crate::journal::{Batch, Stage, Work};
+use crate::journal::{Batch, JournalError, Stage, Work};
 use crate::sync::{AuditReport, Context, Done, LinkState};
 
 /// Collections with a label of their own.
@@ -55,6 +55,10 @@ pub struct Metrics {
     checks: IntCounterVec,
     lost: IntGauge,
     swept: IntCounter,
+    journal_bytes: IntGauge,
+    journal_up: IntGauge,
+    journal_rebuilds: IntGauge,
+    unjournaled: IntCounter,
     dead_letters: IntGauge,
     dead_lettered: IntCounterVec,
     totals: Mutex<BTreeMap<String, Totals>>,
@@ -160,6 +164,19 @@ impl Metrics {
                 "relationships_swept_total",
                 "Retracted relationships that were deleted, since this Nexus can",
             ))?,
+            journal_bytes: IntGauge::with_opts(opts("journal_bytes", "What the journal takes up on disk"))?,
+            journal_up: IntGauge::with_opts(opts(
+                "journal_up",
+                "1 while the journal's storage can be read and written; else changes wait in memory",
+            ))?,
+            journal_rebuilds: IntGauge::with_opts(opts(
+                "journal_rebuilds",
+                "How often since the start the journal could not be read, was put aside and begun anew",
+            ))?,
+            unjournaled: IntCounter::with_opts(opts(
+                "unjournaled_total",
+                "Batches of hints that could not be written to the journal and wait in memory",
+            ))?,
             dead_letters: IntGauge::with_opts(opts(
                 "dead_letters",
                 "Documents that Nexus refused so often that they are not tried again by themselves",
@@ -189,6 +206,10 @@ impl Metrics {
         registry.register(Box::new(metrics.checks.clone()))?;
         registry.register(Box::new(metrics.lost.clone()))?;
         registry.register(Box::new(metrics.swept.clone()))?;
+        registry.register(Box::new(metrics.journal_bytes.clone()))?;
+        registry.register(Box::new(metrics.journal_up.clone()))?;
+        registry.register(Box::new(metrics.journal_rebuilds.clone()))?;
+        registry.register(Box::new(metrics.unjournaled.clone()))?;
         registry.register(Box::new(metrics.dead_letters.clone()))?;
         registry.register(Box::new(metrics.dead_lettered.clone()))?;
         Ok(metrics)
@@ -289,6 +310,15 @@ impl Metrics {
             .inc();
     }
 
+    /// Counts a batch of hints that could not be journaled. The first is logged: where it is the storage, the journal tells
+    /// of it itself.
+    pub fn unjournaled(&self, error: &JournalError) {
+        if self.unjournaled.get() == 0 {
+            tracing::error!(%error, "hints could not be written to the journal; they wait in memory");
+        }
+        self.unjournaled.inc();
+    }
+
     /// A comparison with the store ended.
     pub fn reconciled(&self) {
         *self.reconciled.lock() = Some(Timestamp::now());
@@ -318,6 +348,11 @@ impl Metrics {
             .set(gauge(depth.edges));
         self.queue_oldest.set(depth.oldest.as_secs_f64());
         self.dead_letters.set(gauge(context.journal.dead_letter_count()));
+        let condition = context.journal.condition();
+        self.journal_bytes
+            .set(i64::try_from(condition.bytes).unwrap_or(i64::MAX));
+        self.journal_up.set(i64::from(condition.failure.is_none()));
+        self.journal_rebuilds.set(condition.rebuilt.into());
         let state = context.link.state();
         self.up.set(i64::from(matches!(state, LinkState::Ready(_))));
         self.degraded

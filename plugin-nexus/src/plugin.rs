@@ -78,6 +78,9 @@ impl Plugin for NexusPlugin {
                 ..Health::healthy()
             };
         }
+        if let Some(failure) = context.journal.condition().failure {
+            return Health::degraded(format!("the journal cannot be written: {failure}"));
+        }
         match context.link.state() {
             LinkState::Ready(_) => Health::healthy(),
             LinkState::Degraded { reason } => Health::degraded(format!("Nexus is not written to: {reason}")),

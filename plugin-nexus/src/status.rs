@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::graph::Capabilities;
+use crate::journal::Condition;
 use crate::sync::{AuditReport, Context, Engine, LinkState};
 
 /// The answer.
@@ -39,6 +40,8 @@ pub struct Status {
     pub queue_oldest_seconds: f64,
     /// Documents that failed so often that they wait for nothing but a change or a replay; not counted above.
     pub dead_letters: usize,
+    /// How the journal does.
+    pub journal: Condition,
     /// Hints that found the intake full, in batches; their collections were compared instead.
     pub intake_overflows: u64,
     /// By collection.
@@ -143,6 +146,7 @@ impl Status {
             waiting_for_retry: depth.waiting,
             queue_oldest_seconds: depth.oldest.as_secs_f64(),
             dead_letters: dead.values().sum(),
+            journal: context.journal.condition(),
             intake_overflows: engine.overflowed(),
             collections: totals
                 .into_iter()

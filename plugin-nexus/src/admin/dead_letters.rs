@@ -189,11 +189,12 @@ mod tests {
 
     use super::*;
     use crate::backoff::Backoff;
-    use crate::journal::{Attempts, Refusal, Settings, Stage, Work};
+    use crate::journal::{Attempts, Durability, Refusal, Settings, Stage, Work};
 
     /// A journal with these dead letters.
     fn journal(folder: &std::path::Path, documents: &[(&str, &str)]) -> Journal {
         let settings = Settings {
+            durability: Durability::Interval,
             flush_interval: Duration::from_millis(5),
             max_pending: 1_000,
             attempts: Attempts {
@@ -208,7 +209,7 @@ mod tests {
         let journal = Journal::open(folder, settings).unwrap();
         for (collection, id) in documents {
             journal.add(collection, [*id].into_iter(), Work::NODE, 1).unwrap();
-            let batch = journal.claim(Stage::Nodes, 1).unwrap();
+            let batch = journal.claim(Stage::Nodes, 1).unwrap().batch().unwrap();
             let refusals = [Refusal {
                 id: (*id).into(),
                 cause: "not liked".to_owned(),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 pub use similarity::{Similarity, SimilarityOverride, Thresholds};
-pub use sync::Sync;
+pub use sync::{OverflowPolicy, Sync};
 
 use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy, in_one_line};
 

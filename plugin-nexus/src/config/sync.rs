@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Faults;
 use crate::backoff::Backoff;
-use crate::journal::{Attempts, Settings};
+use crate::journal::{Attempts, Durability, Overflow, Settings};
 
 /// `sync:`.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,11 +22,18 @@ pub struct Sync {
     pub retry_delay_ms: u64,
     /// Longest wait before a repeated attempt. Default 10000.
     pub max_retry_delay_ms: u64,
-    /// Documents that may wait. Further changes mark their collection for a comparison with the graph instead; nothing
-    /// is lost. Default 1000000.
+    /// Documents that may wait. What becomes of further changes `overflow` says. Default 1000000.
     pub max_queue_size: usize,
-    /// How often the journal is written out: what a crash can cost in hints, which the comparison at the next start
-    /// finds again. Default 20.
+    /// What becomes of changes that find no room: `mark-dirty` marks their collection for a comparison with the store;
+    /// `block` lets the writer wait for room, for `block_ms` at most, and then does the same. Nothing is lost with either.
+    /// Default `mark-dirty`.
+    pub overflow: OverflowPolicy,
+    /// How long a writer waits with `block`. Default 1000.
+    pub block_ms: u64,
+    /// What an acknowledged change survives in the journal: `interval`, `group` (the writer waits until it is on disk) or
+    /// `none`. What a crash takes with it the comparison at the next start finds again. Default `interval`.
+    pub durability: Durability,
+    /// How often the journal is written out, unless with `none`. Default 20.
     pub flush_interval_ms: u64,
     /// Wait of a document that Nexus refuses, after its first attempt; doubles, jittered. Default 1000.
     pub refused_delay_ms: u64,
@@ -40,6 +47,16 @@ pub struct Sync {
     pub max_dead_letters: usize,
 }
 
+/// What becomes of changes that find no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OverflowPolicy {
+    /// Their collection is compared with the store.
+    MarkDirty,
+    /// The writer waits for a while, then the same.
+    Block,
+}
+
 impl Default for Sync {
     fn default() -> Self {
         Self {
@@ -49,6 +66,9 @@ impl Default for Sync {
             retry_delay_ms: 100,
             max_retry_delay_ms: 10_000,
             max_queue_size: 1_000_000,
+            overflow: OverflowPolicy::MarkDirty,
+            block_ms: 1_000,
+            durability: Durability::Interval,
             flush_interval_ms: 20,
             refused_delay_ms: 1_000,
             max_refused_delay_ms: 300_000,
@@ -63,6 +83,7 @@ impl Sync {
     #[must_use]
     pub fn journal(&self) -> Settings {
         Settings {
+            durability: self.durability,
             flush_interval: Duration::from_millis(self.flush_interval_ms),
             max_pending: self.max_queue_size,
             attempts: Attempts {
@@ -73,6 +94,15 @@ impl Sync {
                 most: self.dead_letter_after,
                 max_dead_letters: self.max_dead_letters,
             },
+        }
+    }
+
+    /// What a hook does that finds no room.
+    #[must_use]
+    pub fn overflow(&self) -> Overflow {
+        match self.overflow {
+            OverflowPolicy::MarkDirty => Overflow::MarkDirty,
+            OverflowPolicy::Block => Overflow::Block(Duration::from_millis(self.block_ms)),
         }
     }
 
@@ -91,6 +121,7 @@ impl Sync {
             3_600_000,
         );
         range("max_queue_size", self.max_queue_size as u64, 1_000, 100_000_000);
+        range("block_ms", self.block_ms, 1, 60_000);
         range("flush_interval_ms", self.flush_interval_ms, 1, 10_000);
         range("refused_delay_ms", self.refused_delay_ms, 1, 3_600_000);
         range(
@@ -110,6 +141,32 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+
+    #[test]
+    fn the_journal_does_as_it_says() {
+        let sync = |section: Value| {
+            Config::from_json(&json!({"nexus_url": "http://h", "sync": section}).to_string())
+                .map(|config| config.sync)
+        };
+        let default = sync(json!({})).unwrap();
+        assert_eq!(default.overflow(), Overflow::MarkDirty);
+        assert_eq!(default.journal().durability, Durability::Interval);
+        let other = sync(json!({"overflow": "block", "block_ms": 7, "durability": "group"})).unwrap();
+        assert_eq!(other.overflow(), Overflow::Block(Duration::from_millis(7)));
+        assert_eq!(other.journal().durability, Durability::Group);
+        for (key, value) in [
+            ("overflow", json!("drop")),
+            ("durability", json!("fsync")),
+            ("block_ms", json!(0)),
+            ("block_ms", json!(60_001)),
+        ] {
+            let text = sync(json!({key: value})).unwrap_err().to_string();
+            assert!(
+                text.starts_with(&format!("nexus_integration.sync.{key}: ")),
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn refused_documents_are_tried_again_as_it_says() {

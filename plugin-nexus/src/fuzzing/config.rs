@@ -74,6 +74,9 @@ fn in_range(config: &Config) {
     let Sync {
         worker_threads,
         batch_size,
+        overflow: _,
+        block_ms,
+        durability: _,
         retry_attempts,
         retry_delay_ms,
         max_retry_delay_ms,
@@ -87,6 +90,7 @@ fn in_range(config: &Config) {
     assert!((1..=64).contains(&worker_threads) && (1..=5_000).contains(&batch_size));
     assert!((1..=100).contains(&retry_attempts) && (1..=60_000).contains(&retry_delay_ms));
     assert!((retry_delay_ms..=3_600_000).contains(&max_retry_delay_ms));
+    assert!((1..=60_000).contains(&block_ms));
     assert!((1_000..=100_000_000).contains(&max_queue_size) && (1..=10_000).contains(&flush_interval_ms));
     assert!((1..=3_600_000).contains(&refused_delay_ms));
     assert!((refused_delay_ms..=86_400_000).contains(&max_refused_delay_ms));

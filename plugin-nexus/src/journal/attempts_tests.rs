@@ -120,7 +120,7 @@ fn a_fault_that_is_not_its_own_charges_nothing_and_a_success_clears_the_account(
     bench.journal.commit(&batch, done, &[], &[], 6).unwrap();
     bench.check_disk();
     let bench = bench.crash();
-    let edges = bench.journal.claim(Stage::Edges, 1).unwrap();
+    let edges = bench.journal.claim(Stage::Edges, 1).unwrap().batch().unwrap();
     assert_eq!(edges.claims[0].failures, 0);
 }
 

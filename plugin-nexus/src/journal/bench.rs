@@ -66,14 +66,14 @@ impl Bench {
     }
 
     pub(super) fn open(folder: &Path, hand: &Arc<Hand>) -> Journal {
-        let settings = settings(1_000);
+        let settings = settings(10_000);
         let attempts = Attempts {
             most: 3,
             max_dead_letters: 2,
             ..settings.attempts
         };
-        Journal::open_with(
-            folder,
+        Journal::open_on(
+            Box::new(Folder::take(folder).unwrap()),
             Settings { attempts, ..settings },
             Arc::clone(hand) as Arc<dyn Timing>,
         )
@@ -98,7 +98,7 @@ impl Bench {
     }
 
     pub(super) fn claim(&self) -> Option<Batch> {
-        self.journal.claim(Stage::Nodes, 1)
+        self.journal.claim(Stage::Nodes, 1).unwrap().batch()
     }
 
     pub(super) fn refuse(&self, batch: &Batch) -> Fate {
@@ -115,6 +115,7 @@ impl Bench {
             .journal
             .commit(batch, Vec::new(), &refusals, marks, 6)
             .unwrap();
+        self.journal.end(batch).unwrap();
         verdicts[0].fate
     }
 
@@ -147,16 +148,21 @@ impl Bench {
 
     /// Hints, counts of attempts and dead letters on disk: never two of a kind that exclude each other.
     pub(super) fn check_disk(&self) {
-        let hints: BTreeSet<DocumentId> = self.journal.disk.hints().map(|hint| hint.unwrap().0).collect();
-        for failure in self.journal.disk.failures() {
-            let (document, failure) = failure.unwrap();
+        let disk = &self.journal.disk;
+        let mut hints = BTreeSet::new();
+        disk.hints(|(document, ..)| {
+            hints.insert(document);
+        })
+        .unwrap();
+        disk.failures(|(document, failure)| {
             assert!(hints.contains(&document) && failure.is_some(), "{document:?}");
-        }
-        for document in self.journal.disk.dead() {
-            let document = document.unwrap();
+        })
+        .unwrap();
+        disk.dead(|document| {
             assert!(!hints.contains(&document), "{document:?}");
             assert!(self.journal.is_dead_letter(&document));
-        }
+        })
+        .unwrap();
     }
 }
 
@@ -166,7 +172,7 @@ pub(super) const SEEN: Seen = Seen {
     copy_rules: 4,
 };
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());

@@ -8,17 +8,26 @@ use super::error::JournalError;
 use super::failure::Failure;
 use super::keys::{DEAD, FAILURE, HINT, STATE, key, reverse_key};
 use super::state::DocumentState;
+use super::storage::Writes;
 use super::work::Work;
 
 /// Changes that are written together.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    batch: sled::Batch,
+    writes: Writes,
 }
 
 impl Changes {
-    pub(super) fn into_batch(self) -> sled::Batch {
-        self.batch
+    pub(super) fn writes(&self) -> &Writes {
+        &self.writes
+    }
+
+    pub(super) fn put(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.writes.put(key, value);
+    }
+
+    pub(super) fn remove(&mut self, key: impl Into<Vec<u8>>) {
+        self.writes.remove(key);
     }
 
     pub(super) fn put_hint(
@@ -30,12 +39,12 @@ impl Changes {
         let mut value = [0; 9];
         value[0] = work.bits();
         value[1..].copy_from_slice(&since.to_be_bytes());
-        self.batch.insert(key(HINT, document)?, &value);
+        self.writes.put(key(HINT, document)?, value);
         Ok(())
     }
 
     pub(super) fn remove_hint(&mut self, document: &DocumentId) -> Result<(), JournalError> {
-        self.batch.remove(key(HINT, document)?);
+        self.writes.remove(key(HINT, document)?);
         Ok(())
     }
 
@@ -45,12 +54,12 @@ impl Changes {
         failure: &Failure,
     ) -> Result<(), JournalError> {
         let bytes = postcard::to_stdvec(failure).map_err(|_| JournalError::Damaged { what: "failure" })?;
-        self.batch.insert(key(FAILURE, document)?, bytes);
+        self.writes.put(key(FAILURE, document)?, bytes);
         Ok(())
     }
 
     pub(super) fn remove_failure(&mut self, document: &DocumentId) -> Result<(), JournalError> {
-        self.batch.remove(key(FAILURE, document)?);
+        self.writes.remove(key(FAILURE, document)?);
         Ok(())
     }
 
@@ -61,12 +70,12 @@ impl Changes {
     ) -> Result<(), JournalError> {
         let bytes = postcard::to_stdvec(&StoredLetter::from(letter))
             .map_err(|_| JournalError::Damaged { what: "dead letter" })?;
-        self.batch.insert(key(DEAD, document)?, bytes);
+        self.writes.put(key(DEAD, document)?, bytes);
         Ok(())
     }
 
     pub(super) fn remove_dead_letter(&mut self, document: &DocumentId) -> Result<(), JournalError> {
-        self.batch.remove(key(DEAD, document)?);
+        self.writes.remove(key(DEAD, document)?);
         Ok(())
     }
 
@@ -76,22 +85,22 @@ impl Changes {
         state: &DocumentState,
     ) -> Result<(), JournalError> {
         let bytes = postcard::to_stdvec(state).map_err(|_| JournalError::Damaged { what: "state" })?;
-        self.batch.insert(key(STATE, document)?, bytes);
+        self.writes.put(key(STATE, document)?, bytes);
         Ok(())
     }
 
     pub(super) fn put_edge(&mut self, source: &DocumentId, target: &str) -> Result<(), JournalError> {
-        self.batch.insert(reverse_key(source, target)?, &[]);
+        self.writes.put(reverse_key(source, target)?, []);
         Ok(())
     }
 
     pub(super) fn remove_edge(&mut self, source: &DocumentId, target: &str) -> Result<(), JournalError> {
-        self.batch.remove(reverse_key(source, target)?);
+        self.writes.remove(reverse_key(source, target)?);
         Ok(())
     }
 
     pub(super) fn remove_state(&mut self, document: &DocumentId) -> Result<(), JournalError> {
-        self.batch.remove(key(STATE, document)?);
+        self.writes.remove(key(STATE, document)?);
         Ok(())
     }
 }

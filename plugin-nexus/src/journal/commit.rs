@@ -13,8 +13,8 @@ use super::failure::{Failure, bounded};
 use super::pending::{Hint, Standing};
 use super::timing::Moment;
 use super::{
-    Batch, Claim, DeadLetter, Desk, DocumentId, DocumentState, Fate, Journal, JournalError, Refusal, Verdict,
-    Work,
+    Batch, Claim, DeadLetter, Desk, DocumentId, DocumentState, Fate, Journal, JournalError, Priority,
+    Refusal, Verdict, Work,
 };
 
 /// What a lane did with a document that it had claimed.
@@ -118,7 +118,7 @@ impl Journal {
                     Some((work, since)) => changes.put_hint(&document, work, since)?,
                     None => changes.remove_hint(&document)?,
                 }
-                if claim.failures > 0 {
+                if claim.failures > 0 || claim.interrupted > 0 {
                     changes.remove_failure(&document)?;
                 }
             }
@@ -126,14 +126,14 @@ impl Journal {
                 self.mark(
                     &mut desk,
                     &batch.document(id),
-                    *work,
+                    (*work, batch.priority),
                     now_micros,
                     moment,
                     &mut changes,
                 )?;
             }
             let sentences = self.judge(&desk, batch, refusals, moment, &mut changes)?;
-            self.disk.apply(changes)?;
+            self.disk.apply(&changes)?;
             execute(&mut desk, sentences, moment)
         };
         self.work.notify_waiters();
@@ -145,7 +145,7 @@ impl Journal {
         &self,
         desk: &mut Desk,
         document: &DocumentId,
-        work: Work,
+        (work, priority): (Work, Priority),
         now_micros: u64,
         moment: Moment,
         changes: &mut Changes,
@@ -161,7 +161,7 @@ impl Journal {
         }
         let added = desk
             .pending
-            .add(document, work, now_micros, moment.instant, Hint::Mark);
+            .add(document, work, now_micros, moment.instant, Hint::Mark, priority);
         changes.put_hint(document, added.work, added.since_micros)
     }
 
@@ -238,6 +238,7 @@ impl Journal {
                     last_micros,
                     due_micros: last_micros.saturating_add(wait),
                     cause,
+                    interrupted: 0,
                 };
                 changes.put_failure(document, &failure)
             }
@@ -267,7 +268,7 @@ impl Journal {
         for claim in &batch.claims {
             self.distrust_into(&batch.document(&claim.id), &mut changes)?;
         }
-        self.disk.apply(changes)
+        self.disk.apply(&changes)
     }
 
     fn distrust_into(&self, document: &DocumentId, changes: &mut Changes) -> Result<(), JournalError> {

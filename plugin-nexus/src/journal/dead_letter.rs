@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::Changes;
 use super::pending::Hint;
-use super::work::Work;
+use super::work::{Priority, Work};
 use super::{DocumentId, Journal, JournalError};
 
 /// Documents that are replayed or purged in one atomic write.
@@ -228,6 +228,7 @@ impl Journal {
                 moment.unix_micros,
                 moment.instant,
                 Hint::Change,
+                Priority::Interactive,
             );
             changes.put_hint(document, added.work, added.since_micros)
         })?;
@@ -282,7 +283,7 @@ impl Journal {
                     then(&mut desk, document, letter, &mut changes)?;
                 }
             }
-            self.disk.apply(changes)?;
+            self.disk.apply(&changes)?;
         }
         // An administrator acts on the answer: it stays true whatever happens next.
         self.disk.flush()?;

@@ -107,7 +107,7 @@ fn dead_letters_are_paged_by_collection_and_id() {
     let all = [("aa", "1"), ("aa", "2"), ("aa", "3"), ("b", "1"), ("b", "2")];
     for (collection, id) in all {
         journal.add(collection, [id].into_iter(), Work::NODE, 1).unwrap();
-        let batch = journal.claim(Stage::Nodes, 1).unwrap();
+        let batch = journal.claim(Stage::Nodes, 1).unwrap().batch().unwrap();
         let refusals = [Refusal {
             id: id.into(),
             cause: String::new(),
@@ -159,7 +159,7 @@ fn unreadable_records_cost_the_count_and_no_more() {
     drop(journal);
     let db = std::iter::repeat_with(|| {
         std::thread::sleep(Duration::from_millis(20));
-        sled::open(folder.path())
+        sled::open(folder.path().join("generation-1"))
     })
     .take(100)
     .find_map(Result::ok)
@@ -248,10 +248,14 @@ proptest! {
                     prop_assert!(due <= now, "{id} is due at {due}, it is {now}");
                     prop_assert_eq!(batch.claims[0].failures, failures);
                     match step {
-                        Step::Release => bench.journal.release(&batch),
+                        Step::Release => {
+                            bench.journal.release(&batch);
+                            bench.journal.end(&batch).unwrap();
+                        }
                         Step::Succeed => {
                             let done = vec![Outcome::new(id.as_str().into(), Work::NONE, StateChange::Keep)];
                             bench.journal.commit(&batch, done, &[], &[], 6).unwrap();
+                            bench.journal.end(&batch).unwrap();
                             model.remove(&id);
                         }
                         _ => {

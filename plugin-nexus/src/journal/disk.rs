@@ -1,4 +1,5 @@
-//! The journal on disk: one sled tree, so that a hint's removal and the state it led to are one atomic batch.
+//! The journal's records: one ordered store of keys and values, so that a hint's removal and the state it led to are one
+//! atomic batch.
 //!
 //! | key | value |
 //! | --- | --- |
@@ -7,6 +8,7 @@
 //! | `f` + document | the attempts that failed by the document's own fault, postcard; only beside a hint |
 //! | `d` + document | the dead letter, postcard; only where there is no hint |
 //! | `r` + document + source id | nothing: the source has an edge to the document |
+//! | `c` + number | the documents of a batch at work, postcard |
 //! | `mformat` | 1 byte |
 //! | `mepoch` | 4 bytes, big-endian |
 //! | `mclean` | 1 byte: whether the last run ended with nothing under way |
@@ -15,22 +17,22 @@
 //! | `mcanary` | 8 bytes, big-endian: the last move of the canary |
 //! | `mretracted` | nothing; there while the graph may hold edges that were retracted softly |
 //!
-//! The form of a document in a key is told in [`super::keys`]. A record of a failure or a dead letter that cannot be read
-//! costs the count of attempts and no more, so it is reported and taken as one that knows nothing.
+//! The form of a document in a key is told in [`super::keys`]. A record that cannot be read is reported and taken for one
+//! that is not there: a failure or a dead letter costs the count of attempts, a state costs a look at the graph.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use super::DocumentId;
 use super::changes::{Changes, StoredLetter};
 use super::dead_letter::DeadLetter;
 use super::error::JournalError;
 use super::failure::Failure;
-use super::keys::{DEAD, FAILURE, HINT, STATE, collection_prefix, key, parse_key, reverse_prefix};
+use super::keys::{CLAIM, DEAD, FAILURE, HINT, STATE, collection_prefix, key, parse_key, reverse_prefix};
 use super::server::CheckedServer;
 use super::state::DocumentState;
+use super::storage::{Entry, end_of};
+use super::vault::Vault;
 use super::work::Work;
 
 const FORMAT: u8 = 1;
@@ -42,75 +44,61 @@ const META_SERVER: &[u8] = b"mserver";
 const META_CANARY: &[u8] = b"mcanary";
 const META_RETRACTED: &[u8] = b"mretracted";
 
-/// Enough for the hot end of the tree; the rest is the page cache's.
-const CACHE_BYTES: u64 = 64 << 20;
-
-/// How long a lock on the folder is waited for: sled's own threads give it back a moment after the last user closed it.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-const LOCK_RETRY: Duration = Duration::from_millis(20);
+/// Entries that are read at a time.
+const PAGE: usize = 512;
 
 #[derive(Debug)]
 pub(super) struct Disk {
-    db: sled::Db,
+    pub(super) vault: Vault,
     epoch: AtomicU32,
 }
 
 impl Disk {
-    pub(super) fn open(folder: &Path, flush_interval: Duration) -> Result<Self, JournalError> {
-        let config = sled::Config::new()
-            .path(folder)
-            .mode(sled::Mode::HighThroughput)
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(Some(
-                u64::try_from(flush_interval.as_millis()).unwrap_or(u64::MAX),
-            ));
-        let end = Instant::now() + LOCK_PATIENCE;
-        let db = loop {
-            match config.open() {
-                Ok(db) => break db,
-                Err(sled::Error::Io(_)) if Instant::now() < end => std::thread::sleep(LOCK_RETRY),
-                Err(error) => {
-                    return Err(JournalError::Open {
-                        folder: folder.to_owned(),
-                        reason: error.to_string(),
-                    });
-                }
-            }
-        };
-        let disk = Self {
-            db,
+    pub(super) fn new(vault: Vault) -> Self {
+        Self {
+            vault,
             epoch: AtomicU32::new(0),
-        };
-        disk.begin(folder.to_owned())?;
-        Ok(disk)
+        }
     }
 
-    fn begin(&self, folder: PathBuf) -> Result<(), JournalError> {
-        match self.db.get(META_FORMAT)? {
-            None => drop(self.db.insert(META_FORMAT, &[FORMAT])?),
-            Some(found) if found.as_ref() == [FORMAT] => {}
+    /// Begins a run: checks the format, and begins a new epoch unless the last run ended well. Says whether it did.
+    ///
+    /// # Errors
+    /// Also [`JournalError::Damaged`] where a storage that is not new has no format: sled takes a damaged head of its file for
+    /// one that was never written, and begins with nothing.
+    pub(super) fn begin(&self, is_new: bool) -> Result<bool, JournalError> {
+        match self.get(META_FORMAT)? {
+            None if is_new => self.put(META_FORMAT, [FORMAT])?,
+            None => return Err(JournalError::Damaged { what: "format" }),
+            Some(found) if found == [FORMAT] => {}
             Some(found) => {
                 return Err(JournalError::Format {
-                    folder,
-                    found: format!("{:?}", found.as_ref()),
+                    found: format!("{found:?}"),
                     known: FORMAT,
                 });
             }
         }
-        let last = match self.db.get(META_EPOCH)? {
+        let last = match self.get(META_EPOCH)? {
             Some(bytes) => u32::from_be_bytes(fixed(&bytes, "epoch")?),
             None => 0,
         };
-        let was_clean = self
-            .db
-            .get(META_CLEAN)?
-            .is_some_and(|value| value.as_ref() == [1]);
-        self.db.insert(META_CLEAN, &[0])?;
+        let was_clean = self.get(META_CLEAN)?.is_some_and(|value| value == [1]);
+        self.put(META_CLEAN, [0])?;
         self.epoch.store(last, Ordering::Release);
         if !was_clean {
             self.next_epoch()?;
         }
-        self.db.flush()?;
+        self.flush()?;
+        Ok(was_clean)
+    }
+
+    /// Continues a run on a storage that was reopened or made anew: nothing is relied upon.
+    pub(super) fn resume(&self, is_new: bool) -> Result<(), JournalError> {
+        let epoch = self.epoch();
+        self.begin(is_new)?;
+        // Never one that was used before, whatever the storage remembers.
+        self.epoch.fetch_max(epoch, Ordering::AcqRel);
+        self.next_epoch()?;
         Ok(())
     }
 
@@ -120,103 +108,127 @@ impl Disk {
 
     pub(super) fn next_epoch(&self) -> Result<u32, JournalError> {
         let next = self.epoch().wrapping_add(1);
-        self.db.insert(META_EPOCH, &next.to_be_bytes())?;
-        self.db.flush()?;
+        self.put(META_EPOCH, next.to_be_bytes())?;
+        self.flush()?;
         self.epoch.store(next, Ordering::Release);
         Ok(next)
     }
 
     pub(super) fn close(&self, clean: bool) -> Result<(), JournalError> {
-        self.db.insert(META_CLEAN, &[u8::from(clean)])?;
-        self.db.flush()?;
-        Ok(())
+        self.put(META_CLEAN, [u8::from(clean)])?;
+        self.flush()
     }
 
     /// The name of this installation, drawn at the first call.
     pub(super) fn installation(&self) -> Result<String, JournalError> {
-        if let Some(bytes) = self.db.get(META_INSTALLATION)? {
-            return parse_installation(&bytes);
+        if let Some(bytes) = self.get(META_INSTALLATION)? {
+            match parse_installation(&bytes) {
+                Some(name) => return Ok(name),
+                None => tracing::warn!("the journal holds an unreadable installation; another is drawn"),
+            }
         }
         let drawn = format!("{:032x}", rand::random::<u128>());
-        self.db.insert(META_INSTALLATION, drawn.as_bytes())?;
-        self.db.flush()?;
+        self.put(META_INSTALLATION, drawn.as_bytes())?;
+        self.flush()?;
         Ok(drawn)
     }
 
     pub(super) fn checked_server(&self) -> Result<Option<CheckedServer>, JournalError> {
-        match self.db.get(META_SERVER)? {
-            Some(bytes) => postcard::from_bytes(&bytes)
-                .map(Some)
-                .map_err(|_| JournalError::Damaged { what: "server" }),
+        match self.get(META_SERVER)? {
+            Some(bytes) => Ok(postcard::from_bytes(&bytes)
+                .inspect_err(|error| tracing::warn!(%error, "the journal holds an unreadable server"))
+                .ok()),
             None => Ok(None),
         }
     }
 
     pub(super) fn set_checked_server(&self, server: &CheckedServer) -> Result<(), JournalError> {
         let bytes = postcard::to_stdvec(server).map_err(|_| JournalError::Damaged { what: "server" })?;
-        self.db.insert(META_SERVER, bytes)?;
-        self.db.flush()?;
-        Ok(())
+        self.put(META_SERVER, bytes)?;
+        self.flush()
     }
 
     pub(super) fn canary(&self) -> Result<u64, JournalError> {
-        match self.db.get(META_CANARY)? {
-            Some(bytes) => Ok(u64::from_be_bytes(fixed(&bytes, "canary")?)),
+        match self.get(META_CANARY)? {
+            Some(bytes) => Ok(fixed(&bytes, "canary").map_or(0, u64::from_be_bytes)),
             None => Ok(0),
         }
     }
 
     pub(super) fn set_canary(&self, number: u64) -> Result<(), JournalError> {
-        self.db.insert(META_CANARY, &number.to_be_bytes())?;
-        Ok(())
+        self.put(META_CANARY, number.to_be_bytes())
     }
 
     pub(super) fn has_retracted(&self) -> Result<bool, JournalError> {
-        Ok(self.db.contains_key(META_RETRACTED)?)
+        Ok(self.get(META_RETRACTED)?.is_some())
     }
 
     pub(super) fn set_retracted(&self, retracted: bool) -> Result<(), JournalError> {
-        if retracted {
-            self.db.insert(META_RETRACTED, &[])?;
-        } else {
-            self.db.remove(META_RETRACTED)?;
+        if self.has_retracted()? == retracted {
+            return Ok(());
         }
-        Ok(())
+        let mut changes = Changes::default();
+        if retracted {
+            changes.put(META_RETRACTED, []);
+        } else {
+            changes.remove(META_RETRACTED);
+        }
+        self.apply(&changes)
     }
 
-    /// The hints of the last run.
-    pub(super) fn hints(&self) -> impl Iterator<Item = Result<(DocumentId, Work, u64), JournalError>> {
-        self.db.scan_prefix([HINT]).map(|entry| {
-            let (key, value) = entry?;
-            let document = parse_key(&key)?;
-            let [work, since @ ..] = fixed::<9>(&value, "hint")?;
+    /// The hints of the last run. Records that cannot be read are removed.
+    pub(super) fn hints(
+        &self,
+        each: impl FnMut((DocumentId, Work, u64)),
+    ) -> Result<Unreadable, JournalError> {
+        let parse = |key: &[u8], value: &[u8]| {
+            let document = parse_key(key)?;
+            let [work, since @ ..] = fixed::<9>(value, "hint")?;
             Ok((document, Work::from_bits(work), u64::from_be_bytes(since)))
-        })
+        };
+        self.mend(HINT, parse, each)
     }
 
-    /// The failures of the last run.
+    /// The failures of the last run, `None` for those that cannot be read.
     pub(super) fn failures(
         &self,
-    ) -> impl Iterator<Item = Result<(DocumentId, Option<Failure>), JournalError>> {
-        self.db.scan_prefix([FAILURE]).map(|entry| {
-            let (key, value) = entry?;
-            Ok((parse_key(&key)?, parse_failure(&value)))
-        })
+        each: impl FnMut((DocumentId, Option<Failure>)),
+    ) -> Result<Unreadable, JournalError> {
+        let parse = |key: &[u8], value: &[u8]| Ok((parse_key(key)?, parse_failure(value)));
+        self.mend(FAILURE, parse, each)
     }
 
     /// The attempts at a document that failed.
     pub(super) fn failure(&self, document: &DocumentId) -> Result<Option<Failure>, JournalError> {
-        let found = self.db.get(key(FAILURE, document)?)?;
+        let found = self.get(&key(FAILURE, document)?)?;
         Ok(found.and_then(|bytes| parse_failure(&bytes)))
     }
 
     /// The documents that are dead letters.
-    pub(super) fn dead(&self) -> impl Iterator<Item = Result<DocumentId, JournalError>> {
-        self.db.scan_prefix([DEAD]).keys().map(|key| parse_key(&key?))
+    pub(super) fn dead(&self, each: impl FnMut(DocumentId)) -> Result<Unreadable, JournalError> {
+        self.mend(DEAD, |key, _| parse_key(key), each)
+    }
+
+    /// The claims of the last run that were not ended, by their keys.
+    pub(super) fn claims(
+        &self,
+        each: impl FnMut((Vec<u8>, Vec<DocumentId>)),
+    ) -> Result<Unreadable, JournalError> {
+        let parse = |key: &[u8], value: &[u8]| {
+            let (collection, ids): (String, Vec<String>) =
+                postcard::from_bytes(value).map_err(|_| JournalError::Damaged { what: "claim" })?;
+            let collection: std::sync::Arc<str> = collection.into();
+            let documents = ids
+                .into_iter()
+                .map(|id| DocumentId::new(std::sync::Arc::clone(&collection), id))
+                .collect();
+            Ok((key.to_vec(), documents))
+        };
+        self.mend(CLAIM, parse, each)
     }
 
     pub(super) fn dead_letter(&self, document: &DocumentId) -> Result<Option<DeadLetter>, JournalError> {
-        let Some(bytes) = self.db.get(key(DEAD, document)?)? else {
+        let Some(bytes) = self.get(&key(DEAD, document)?)? else {
             return Ok(None);
         };
         Ok(Some(match postcard::from_bytes::<StoredLetter>(&bytes) {
@@ -229,76 +241,159 @@ impl Disk {
     }
 
     pub(super) fn flush(&self) -> Result<(), JournalError> {
-        self.db.flush()?;
-        Ok(())
+        Ok(self.vault.flush()?)
     }
 
+    /// The state of a document; one that cannot be read counts as none, so that the graph is asked.
     pub(super) fn state(&self, document: &DocumentId) -> Result<Option<DocumentState>, JournalError> {
-        match self.db.get(key(STATE, document)?)? {
-            Some(bytes) => parse_state(&bytes).map(Some),
-            None => Ok(None),
-        }
+        let found = self.get(&key(STATE, document)?)?;
+        Ok(found.and_then(|bytes| {
+            postcard::from_bytes(&bytes)
+                .inspect_err(|error| tracing::warn!(%error, "the journal holds an unreadable state"))
+                .ok()
+        }))
     }
 
     pub(super) fn sources(&self, document: &DocumentId) -> Result<Vec<String>, JournalError> {
         let prefix = reverse_prefix(document)?;
-        self.db
-            .scan_prefix(&prefix)
-            .keys()
-            .map(|key| {
-                let key = key?;
-                let source = key.get(prefix.len()..).unwrap_or_default();
-                Ok(std::str::from_utf8(source)
-                    .map_err(|_| JournalError::Damaged { what: "key" })?
-                    .to_owned())
-            })
-            .collect()
+        let mut sources = Vec::new();
+        for entry in self.scan(prefix.clone()) {
+            let (key, _) = entry?;
+            let source = key.get(prefix.len()..).unwrap_or_default();
+            match std::str::from_utf8(source) {
+                Ok(source) => sources.push(source.to_owned()),
+                Err(_) => tracing::warn!("the journal holds an unreadable edge"),
+            }
+        }
+        Ok(sources)
     }
 
-    pub(super) fn ids(&self, collection: &str) -> impl Iterator<Item = Result<String, JournalError>> + use<> {
+    pub(super) fn ids(
+        &self,
+        collection: &str,
+    ) -> impl Iterator<Item = Result<String, JournalError>> + use<'_> {
         // A name too long for a key has no states.
         let prefix = collection_prefix(STATE, collection).unwrap_or_else(|_| vec![0]);
-        self.db
-            .scan_prefix(prefix)
-            .keys()
-            .map(|key| Ok(parse_key(&key?)?.id.to_string()))
+        self.scan(prefix).filter_map(|entry| match entry {
+            Ok((key, _)) => match parse_key(&key) {
+                Ok(document) => Some(Ok(document.id.to_string())),
+                Err(error) => {
+                    tracing::warn!(%error, "the state of some document is passed over");
+                    None
+                }
+            },
+            Err(error) => Some(Err(error)),
+        })
     }
 
     /// Seeks from collection to collection instead of reading all keys.
     pub(super) fn collections(&self) -> Result<BTreeSet<String>, JournalError> {
         let mut found = BTreeSet::new();
+        let end = [STATE + 1];
         let mut from = vec![STATE];
-        while let Some(entry) = self.db.range(from.as_slice()..[STATE + 1].as_slice()).next() {
-            let document = parse_key(&entry?.0)?;
-            let mut after = collection_prefix(STATE, &document.collection)?;
-            found.insert(document.collection.to_string());
-            // The least key above all that begin with this prefix.
-            while let Some(last) = after.pop() {
-                if last < u8::MAX {
-                    after.push(last + 1);
-                    break;
+        while let Some((key, _)) = self.vault.page(&from, Some(&end), 1)?.pop() {
+            from = match parse_key(&key) {
+                Ok(document) => {
+                    let prefix = collection_prefix(STATE, &document.collection)?;
+                    found.insert(document.collection.to_string());
+                    end_of(&prefix).unwrap_or_else(|| end.to_vec())
                 }
-            }
-            from = after;
+                Err(_) => [key, vec![0]].concat(),
+            };
         }
         Ok(found)
     }
 
-    pub(super) fn apply(&self, changes: Changes) -> Result<(), JournalError> {
-        Ok(self.db.apply_batch(changes.into_batch())?)
+    pub(super) fn apply(&self, changes: &Changes) -> Result<(), JournalError> {
+        Ok(self.vault.apply(changes.writes())?)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        Ok(self.vault.get(key)?)
+    }
+
+    fn put(&self, key: &[u8], value: impl Into<Vec<u8>>) -> Result<(), JournalError> {
+        let mut changes = Changes::default();
+        changes.put(key, value);
+        self.apply(&changes)
+    }
+
+    /// All entries whose keys begin with `prefix`, read page by page: what is changed behind the last page is seen.
+    pub(super) fn scan(&self, prefix: Vec<u8>) -> Scan<'_> {
+        Scan {
+            disk: self,
+            end: end_of(&prefix),
+            from: Some(prefix),
+            page: Vec::new().into_iter(),
+        }
+    }
+
+    /// Hands all records of a kind to `each`, and removes those that cannot be read.
+    fn mend<T>(
+        &self,
+        kind: u8,
+        parse: impl Fn(&[u8], &[u8]) -> Result<T, JournalError>,
+        mut each: impl FnMut(T),
+    ) -> Result<Unreadable, JournalError> {
+        let mut unreadable = Unreadable(0);
+        let mut changes = Changes::default();
+        for entry in self.scan(vec![kind]) {
+            let (key, value) = entry?;
+            match parse(&key, &value) {
+                Ok(record) => each(record),
+                Err(error) => {
+                    tracing::warn!(%error, "an unreadable record of the journal is removed");
+                    unreadable.0 += 1;
+                    changes.remove(key);
+                }
+            }
+        }
+        self.apply(&changes)?;
+        Ok(unreadable)
     }
 }
 
-fn parse_installation(bytes: &[u8]) -> Result<String, JournalError> {
+/// How many records could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unreadable(pub(super) usize);
+
+/// See [`Disk::scan`].
+#[derive(Debug)]
+pub(super) struct Scan<'a> {
+    disk: &'a Disk,
+    /// Where the next page begins; `None` behind the last.
+    from: Option<Vec<u8>>,
+    end: Option<Vec<u8>>,
+    page: std::vec::IntoIter<Entry>,
+}
+
+impl Iterator for Scan<'_> {
+    type Item = Result<Entry, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(entry) = self.page.next() {
+            return Some(Ok(entry));
+        }
+        let from = self.from.take()?;
+        match self.disk.vault.page(&from, self.end.as_deref(), PAGE) {
+            Ok(page) => {
+                if page.len() == PAGE
+                    && let Some((last, _)) = page.last()
+                {
+                    self.from = Some([last.as_slice(), &[0]].concat());
+                }
+                self.page = page.into_iter();
+                self.page.next().map(Ok)
+            }
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+}
+
+fn parse_installation(bytes: &[u8]) -> Option<String> {
     let hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    match std::str::from_utf8(bytes) {
-        Ok(name) if name.len() == 32 && bytes.iter().all(hex) => Ok(name.to_owned()),
-        _ => Err(JournalError::Damaged { what: "installation" }),
-    }
-}
-
-fn parse_state(bytes: &[u8]) -> Result<DocumentState, JournalError> {
-    postcard::from_bytes(bytes).map_err(|_| JournalError::Damaged { what: "state" })
+    let name = std::str::from_utf8(bytes).ok()?;
+    (name.len() == 32 && bytes.iter().all(hex)).then(|| name.to_owned())
 }
 
 fn fixed<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], JournalError> {

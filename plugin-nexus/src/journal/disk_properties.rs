@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a property that does not hold panics")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::super::pending::{Hint, Pending};
-use super::super::work::Stage;
+use super::super::pending::{Claimed, Hint, Pending};
+use super::super::storage::memory::Memory;
+use super::super::work::{Priority, Stage};
 use super::*;
 
 /// A journal in memory, for many runs.
@@ -14,66 +15,75 @@ pub struct Scratch(Disk);
 
 impl Default for Scratch {
     fn default() -> Self {
-        let db = sled::Config::new().temporary(true).flush_every_ms(None).open();
-        Self(Disk {
-            db: db.unwrap(),
-            epoch: AtomicU32::new(0),
-        })
+        Self(Disk::new(Vault::open(Box::new(Memory::default())).unwrap().0))
+    }
+}
+
+impl Scratch {
+    fn clear(&self) {
+        let mut changes = Changes::default();
+        for entry in self.0.scan(Vec::new()) {
+            changes.remove(entry.unwrap().0);
+        }
+        self.0.apply(&changes).unwrap();
     }
 }
 
 /// Any keys with any values: each reader gives what is there, or says that it is damaged.
 pub fn stored<'a>(scratch: &Scratch, entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) {
     let disk = &scratch.0;
-    disk.db.clear().unwrap();
+    scratch.clear();
     let mut documents = Vec::new();
     for (stored_key, value) in entries {
-        disk.db.insert(stored_key, value).unwrap();
-        if let Some(document) = read(parse_key(&stored_key.into())) {
+        disk.put(stored_key, value).unwrap();
+        if let Some(document) = read(parse_key(stored_key)) {
             let kind = stored_key[0];
             assert_eq!(key(kind, &document).unwrap(), stored_key);
             documents.push(document);
         }
     }
 
-    match disk.begin(PathBuf::from("scratch")) {
-        Ok(()) | Err(JournalError::Format { .. }) => {}
+    match disk.begin(true) {
+        Ok(_) | Err(JournalError::Format { .. }) => {}
         Err(error) => drop(read::<()>(Err(error))),
     }
-    if let Some(installation) = read(disk.installation()) {
-        assert_eq!(installation.len(), 32);
-    }
-    read(disk.checked_server());
-    read(disk.canary());
+    assert_eq!(disk.installation().unwrap().len(), 32);
+    disk.checked_server().unwrap();
+    disk.canary().unwrap();
     disk.has_retracted().unwrap();
 
-    let mut collections = read(disk.collections()).unwrap_or_default();
+    let mut collections = disk.collections().unwrap();
     for document in &documents {
-        read(disk.state(document));
-        read(disk.sources(document));
+        disk.state(document).unwrap();
+        disk.sources(document).unwrap();
         disk.failure(document).unwrap();
         disk.dead_letter(document).unwrap();
         collections.insert(document.collection.to_string());
     }
     for collection in &collections {
-        disk.ids(collection).for_each(|id| drop(read(id)));
+        disk.ids(collection).for_each(|id| drop(id.unwrap()));
     }
 
-    let (mut pending, now) = (Pending::default(), Instant::now());
-    for (document, work, since) in disk.hints().filter_map(read) {
-        pending.add(&document, work, since, now, Hint::Change);
-    }
-    for (document, failure) in disk.failures().filter_map(read) {
+    let now = Instant::now();
+    let mut pending = Pending::new(now);
+    disk.hints(|(document, work, since)| {
+        pending.add(&document, work, since, now, Hint::Change, Priority::Bulk);
+    })
+    .unwrap();
+    disk.failures(|(document, failure)| {
         if let Some(failure) = failure {
-            pending.restore(&document, failure.attempts, now);
+            pending.restore(&document, failure.attempts, failure.interrupted, now);
         }
-    }
-    for document in disk.dead().filter_map(read) {
-        assert!(disk.dead_letter(&document).unwrap().is_some());
-    }
+    })
+    .unwrap();
+    disk.dead(|document| assert!(disk.dead_letter(&document).unwrap().is_some()))
+        .unwrap();
+    disk.claims(|_| {}).unwrap();
+    // What could not be read is gone.
+    assert_eq!(disk.hints(|_| {}).unwrap(), Unreadable(0));
     let later = now + Duration::from_secs(60);
     for stage in [Stage::Nodes, Stage::Edges] {
-        while let Some(batch) = pending.claim(stage, 2, later) {
+        while let Claimed::Batch(batch) = pending.claim(stage, 2, later) {
             for claim in &batch.claims {
                 assert_eq!(
                     pending.finish(&batch.document(&claim.id), Work::NONE, later),
@@ -96,7 +106,7 @@ pub fn round_trip(
     canary: u64,
 ) {
     let disk = &scratch.0;
-    disk.db.clear().unwrap();
+    scratch.clear();
     let work = Work::from_bits(work);
     let mut changes = Changes::default();
     let put = changes
@@ -108,12 +118,13 @@ pub fn round_trip(
         assert!(document.collection.len() > usize::from(u16::MAX));
         return;
     }
-    disk.apply(changes).unwrap();
+    disk.apply(&changes).unwrap();
     disk.set_checked_server(server).unwrap();
     disk.set_canary(canary).unwrap();
     disk.set_retracted(true).unwrap();
 
-    let hints: Vec<_> = disk.hints().map(Result::unwrap).collect();
+    let mut hints = Vec::new();
+    disk.hints(|hint| hints.push(hint)).unwrap();
     assert_eq!(hints, [(document.clone(), work, since)]);
     // A score may be no number, so that it is not equal to itself.
     let bytes = |state: &DocumentState| postcard::to_stdvec(state).unwrap();
@@ -143,8 +154,9 @@ pub fn round_trip(
     changes.remove_hint(document).unwrap();
     changes.remove_state(document).unwrap();
     changes.remove_edge(document, &other.id).unwrap();
-    disk.apply(changes).unwrap();
-    assert!(disk.hints().next().is_none() && disk.collections().unwrap().is_empty());
+    disk.apply(&changes).unwrap();
+    disk.hints(|hint| panic!("{hint:?}")).unwrap();
+    assert!(disk.collections().unwrap().is_empty());
     assert!(disk.sources(&target).unwrap().is_empty());
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariants:
 //! - Only a fault of the document itself is remembered; one of Nexus, the store or the way between them charges nothing.
+//! - An end of the process with the document at work is counted apart: see `claim.rs`.
 //! - The record of a failure is written with the hint that it belongs to, and goes with it: a document has none unless it
 //!   has a hint.
 //! - A change of the document starts anew: the record goes. Work that was found by looking at other documents, or by
@@ -43,6 +44,8 @@ pub(super) struct Failure {
     pub(super) due_micros: u64,
     /// Why the last failed.
     pub(super) cause: String,
+    /// How often in a row the process ended while the document was at work.
+    pub(super) interrupted: u32,
 }
 
 /// A document that failed by its own fault.

@@ -1,9 +1,8 @@
 //! Keys of the journal on disk.
 //!
 //! A key begins with its kind. A document is the length of its collection's name (2 bytes, big-endian), the name, the id.
-//! Under [`REVERSE`] the id is preceded by its length (4 bytes, big-endian), so that the source can follow.
-
-use sled::IVec;
+//! Under [`REVERSE`] the id is preceded by its length (4 bytes, big-endian), so that the source can follow. A claim is its
+//! number (8 bytes, big-endian).
 
 use super::DocumentId;
 use super::error::JournalError;
@@ -12,7 +11,8 @@ pub(super) const HINT: u8 = b'h';
 pub(super) const STATE: u8 = b's';
 pub(super) const FAILURE: u8 = b'f';
 pub(super) const DEAD: u8 = b'd';
-const REVERSE: u8 = b'r';
+pub(super) const CLAIM: u8 = b'c';
+pub(super) const REVERSE: u8 = b'r';
 
 pub(super) fn collection_prefix(kind: u8, collection: &str) -> Result<Vec<u8>, JournalError> {
     let length = u16::try_from(collection.len()).map_err(|_| JournalError::NameTooLong(collection.len()))?;
@@ -42,7 +42,7 @@ pub(super) fn reverse_key(source: &DocumentId, target: &str) -> Result<Vec<u8>, 
     Ok(key)
 }
 
-pub(super) fn parse_key(key: &IVec) -> Result<DocumentId, JournalError> {
+pub(super) fn parse_key(key: &[u8]) -> Result<DocumentId, JournalError> {
     let damaged = || JournalError::Damaged { what: "key" };
     let (length, rest) = key
         .get(1..)
@@ -52,4 +52,10 @@ pub(super) fn parse_key(key: &IVec) -> Result<DocumentId, JournalError> {
     let (collection, id) = rest.split_at_checked(length).ok_or_else(damaged)?;
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| damaged());
     Ok(DocumentId::new(text(collection)?, text(id)?))
+}
+
+pub(super) fn claim_key(number: u64) -> Vec<u8> {
+    let mut key = vec![CLAIM];
+    key.extend(number.to_be_bytes());
+    key
 }

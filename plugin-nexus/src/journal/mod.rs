@@ -1,7 +1,8 @@
 //! The journal: which documents have work to do, and what the graph holds of each.
 //!
 //! ```text
-//! hook -> intake (bounded queue in memory) -> pending (in memory) + hints (sled) -> lane -> commit
+//! hook -> intake (bounded queue in memory) -> pending (in memory) + hints (disk) -> lane -> commit
+//!                                                                    disk: records -> vault -> storage (sled)
 //! ```
 //!
 //! Invariants:
@@ -12,11 +13,15 @@
 //!   which makes the reconcile compare it with the store.
 //! - A document that fails by its own fault waits, and after so many attempts it becomes a dead letter. Both are written
 //!   with the hint, in one atomic batch ([`Refusal`], [`DeadLetter`]).
+//! - A storage that fails costs nothing but memory: hints wait there, lanes stand still, and it is reopened; one that cannot
+//!   be read is put aside, and everything is compared with the store and the graph ([`upkeep`]).
+//! - Its disk follows what is in it: a storage that has outgrown its content is rewritten into a new one.
 //! - What a crash takes with it (the last [`crate::config::Sync::flush_interval_ms`]) the reconcile at the next start
 //!   finds again. After a crash the journal begins a new *epoch*: a state written in an older one is not relied upon
 //!   for what must never be wrong (widths, edges), the graph is asked first.
 
 mod changes;
+mod claim;
 mod commit;
 mod dead_letter;
 mod disk;
@@ -27,32 +32,41 @@ mod keys;
 mod pending;
 mod server;
 mod state;
+mod storage;
 mod timing;
+mod upkeep;
+mod vault;
 mod work;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub use claim::Claimable;
 pub use commit::{Outcome, StateChange};
 pub use dead_letter::{Chosen, DeadLetter, DeadLetterPage, Seen};
 pub use error::JournalError;
 pub use failure::{Attempts, Fate, Refusal, Verdict};
-pub use intake::{Intake, IntakeEvent, split};
+pub use intake::{Intake, IntakeEvent, Journaling, Overflow, Unjournaled, split};
 pub use server::CheckedServer;
 pub use state::{DocumentState, EdgeState};
+pub use storage::StorageError;
 pub(crate) use timing::unix_micros;
-pub use work::{Batch, Claim, Stage, Work};
+pub use upkeep::{Condition, Upkeep};
+pub use work::{Batch, Claim, Priority, Stage, Work};
 
 use changes::Changes;
 use dead_letter::DeadIndex;
 use disk::Disk;
 use pending::{Hint, Pending};
+use storage::{Folder, Medium};
 use timing::Timing;
+use vault::{Origin, Vault};
 
 /// A document, by collection and id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,9 +102,24 @@ pub struct Depth {
     pub oldest: Duration,
 }
 
+/// What an acknowledged hint survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// An end of the process or the machine, but for the hints of the last interval; those the comparison with the store at
+    /// the next start finds again.
+    Interval,
+    /// Any end: a hook answers when its hints are on disk. Hooks that come together share one write.
+    Group,
+    /// A clean end only. The comparison at the next start finds all others.
+    None,
+}
+
 /// What the journal is told at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
+    /// What an acknowledged hint survives.
+    pub durability: Durability,
     /// How often it is written out.
     pub flush_interval: Duration,
     /// Documents that may wait.
@@ -100,7 +129,7 @@ pub struct Settings {
 }
 
 /// What is known of the documents in memory: each is pending, a dead letter, or neither.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Desk {
     pending: Pending,
     dead: DeadIndex,
@@ -113,57 +142,78 @@ pub struct Journal {
     /// Held while changes of hints are written, so that memory and disk see them in one order.
     desk: Mutex<Desk>,
     dirty: Mutex<BTreeSet<String>>,
+    /// Whether everything is to be compared, since the journal lost what it knew.
+    all_dirty: AtomicBool,
     /// Told when there may be something to claim.
     work: Notify,
     /// Told when a collection became dirty.
     dirt: Notify,
     settings: Settings,
     timing: Arc<dyn Timing>,
+    /// Numbers of claims.
+    claims: AtomicU64,
+    /// Until then claims are on disk before anything is done: the last run may have ended by what it worked on.
+    careful_until: Option<Instant>,
+    condition: Mutex<Condition>,
+    upkeep: Mutex<upkeep::Measured>,
 }
+
+/// How long after a run that did not end well claims are written out at once.
+const CAREFUL: Duration = Duration::from_secs(60);
 
 impl Journal {
     /// Opens the journal in `folder`. The hints of the last run are pending again; those that failed with their attempts
-    /// counted, and not before they are due.
+    /// counted, and not before they are due. What cannot be read is put aside, and the journal begins anew.
     ///
     /// # Errors
-    /// [`JournalError`]: another process has it, or it cannot be read.
+    /// [`JournalError`]: another process has it, the file system refuses, or a later release wrote it.
     pub fn open(folder: &Path, settings: Settings) -> Result<Self, JournalError> {
-        Self::open_with(folder, settings, Arc::new(timing::System))
+        let medium = Folder::take(folder)?;
+        let opened = Self::open_on(Box::new(medium), settings, Arc::new(timing::System));
+        opened.map_err(|error| match error {
+            JournalError::Storage(error) => JournalError::Open {
+                folder: folder.to_owned(),
+                reason: error.to_string(),
+            },
+            error => error,
+        })
     }
 
-    fn open_with(folder: &Path, settings: Settings, timing: Arc<dyn Timing>) -> Result<Self, JournalError> {
-        let disk = Disk::open(folder, settings.flush_interval)?;
-        let mut desk = Desk::default();
+    fn open_on(
+        medium: Box<dyn Medium>,
+        settings: Settings,
+        timing: Arc<dyn Timing>,
+    ) -> Result<Self, JournalError> {
+        let (vault, mut origin) = Vault::open(medium)?;
+        let disk = Disk::new(vault);
         let now = timing.now();
-        for hint in disk.hints() {
-            let (document, work, since_micros) = hint?;
-            desk.pending
-                .add(&document, work, since_micros, now.instant, Hint::Change);
+        let mut loaded = Loaded::from(&disk, origin != Origin::Kept, &settings, now);
+        if let Err(error) = &loaded
+            && origin == Origin::Kept
+            && let Some(reason) = error.damage()
+        {
+            disk.vault.set_aside(&reason)?;
+            origin = Origin::Rebuilt { reason };
+            loaded = Loaded::from(&disk, origin != Origin::Kept, &settings, now);
         }
-        let mut stale = Changes::default();
-        for failure in disk.failures() {
-            let (document, failure) = failure?;
-            let restored = failure.is_some_and(|failure| {
-                let due = now.at(failure.due_micros, settings.attempts.backoff.longest);
-                desk.pending.restore(&document, failure.attempts, due)
-            });
-            if !restored {
-                stale.remove_failure(&document)?;
-            }
-        }
-        for document in disk.dead() {
-            desk.dead.insert(&document?);
-        }
-        disk.apply(stale)?;
-        Ok(Self {
+        let loaded = loaded?;
+        let clean = loaded.clean && origin == Origin::Kept;
+        let mut journal = Self {
             disk,
-            desk: Mutex::new(desk),
+            desk: Mutex::new(loaded.desk),
             dirty: Mutex::default(),
+            all_dirty: AtomicBool::new(false),
             work: Notify::new(),
             dirt: Notify::new(),
             settings,
+            claims: AtomicU64::new(0),
+            careful_until: (!clean).then(|| now.instant + CAREFUL),
+            condition: Mutex::new(Condition::at_start(origin, loaded.clean, now.unix_micros)),
+            upkeep: Mutex::default(),
             timing,
-        })
+        };
+        journal.put_interrupted_back(loaded.interrupted)?;
+        Ok(journal)
     }
 
     /// Takes hints in: these documents changed and need this work since `since_micros` (Unix time). Those that failed
@@ -178,7 +228,28 @@ impl Journal {
         work: Work,
         since_micros: u64,
     ) -> Result<(), JournalError> {
-        self.take_in(collection, ids, work, since_micros, Hint::Change)
+        self.take_in(
+            collection,
+            ids,
+            work,
+            since_micros,
+            Hint::Change,
+            Priority::Interactive,
+        )
+    }
+
+    /// As [`Journal::add`], for much at once: it lets single changes pass.
+    ///
+    /// # Errors
+    /// [`JournalError`]; the hints are then pending in memory only.
+    pub fn add_bulk<'a>(
+        &self,
+        collection: &str,
+        ids: impl Iterator<Item = &'a str>,
+        work: Work,
+        since_micros: u64,
+    ) -> Result<(), JournalError> {
+        self.take_in(collection, ids, work, since_micros, Hint::Change, Priority::Bulk)
     }
 
     /// Takes in what a comparison found. As [`Journal::add`], but a document that waits for another attempt keeps its
@@ -194,7 +265,7 @@ impl Journal {
         work: Work,
         since_micros: u64,
     ) -> Result<(), JournalError> {
-        self.take_in(collection, ids, work, since_micros, Hint::Mark)
+        self.take_in(collection, ids, work, since_micros, Hint::Mark, Priority::Bulk)
     }
 
     fn take_in<'a>(
@@ -204,12 +275,13 @@ impl Journal {
         work: Work,
         since_micros: u64,
         hint: Hint,
+        priority: Priority,
     ) -> Result<(), JournalError> {
         let name: Arc<str> = collection.into();
         let now = self.timing.now().instant;
         let mut changes = Changes::default();
         let mut overflow = false;
-        {
+        let applied = {
             let mut desk = self.desk.lock();
             let Desk { pending, dead } = &mut *desk;
             for id in ids {
@@ -225,25 +297,36 @@ impl Journal {
                     changes.remove_dead_letter(&document)?;
                     dead.remove(&document);
                 }
-                let added = pending.add(&document, work, since_micros, now, hint);
+                let added = pending.add(&document, work, since_micros, now, hint, priority);
                 changes.put_hint(&document, added.work, added.since_micros)?;
                 if added.anew {
                     changes.remove_failure(&document)?;
                 }
             }
-            self.disk.apply(changes)?;
-        }
+            self.disk.apply(&changes)
+        };
         self.work.notify_waiters();
         if overflow {
             self.mark_dirty(collection);
         }
-        Ok(())
+        applied
+    }
+
+    /// Whether another document can wait.
+    pub fn has_room(&self) -> bool {
+        self.desk.lock().pending.len() < self.settings.max_pending
     }
 
     /// Marks a collection for a comparison with the store.
     pub fn mark_dirty(&self, collection: &str) {
         self.dirty.lock().insert(collection.to_owned());
         self.dirt.notify_one();
+    }
+
+    /// Whether everything is to be compared, with the graph too, since the journal lost what it knew while running; asked
+    /// once.
+    pub fn take_all_dirty(&self) -> bool {
+        self.all_dirty.swap(false, Ordering::AcqRel)
     }
 
     /// Takes the collections to be compared.
@@ -254,15 +337,6 @@ impl Journal {
     /// Waits until a collection becomes dirty. One waiter only.
     pub async fn dirt(&self) {
         self.dirt.notified().await;
-    }
-
-    /// Claims up to `most` documents of one collection for a stage. They are the caller's until it commits or
-    /// releases them.
-    pub fn claim(&self, stage: Stage, most: usize) -> Option<Batch> {
-        self.desk
-            .lock()
-            .pending
-            .claim(stage, most, self.timing.now().instant)
     }
 
     /// Ends when there may be something to claim, at the latest after `patience`. What comes between this call and the first
@@ -277,17 +351,6 @@ impl Journal {
     /// Documents waiting or at work.
     pub fn waiting(&self) -> usize {
         self.desk.lock().pending.len()
-    }
-
-    /// Gives a batch back untouched: nobody's fault, and no attempt at anything in it.
-    pub fn release(&self, batch: &Batch) {
-        let now = self.timing.now().instant;
-        let mut desk = self.desk.lock();
-        for claim in &batch.claims {
-            desk.pending.release(&batch.document(&claim.id), now);
-        }
-        drop(desk);
-        self.work.notify_waiters();
     }
 
     /// What is waiting.
@@ -320,7 +383,7 @@ impl Journal {
                 id: Arc::clone(id),
             })?;
         }
-        self.disk.apply(changes)
+        self.disk.apply(&changes)
     }
 
     /// The ids of the documents with an edge to this one.
@@ -332,7 +395,7 @@ impl Journal {
     }
 
     /// The ids of all documents of a collection that the journal has a state of, in order.
-    pub fn ids(&self, collection: &str) -> impl Iterator<Item = Result<String, JournalError>> + use<> {
+    pub fn ids(&self, collection: &str) -> impl Iterator<Item = Result<String, JournalError>> + use<'_> {
         self.disk.ids(collection)
     }
 
@@ -362,7 +425,74 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn close(&self, clean: bool) -> Result<(), JournalError> {
+        self.forget_claims()?;
         self.disk.close(clean)
+    }
+}
+
+/// What the last run left.
+struct Loaded {
+    desk: Desk,
+    /// Whether it ended with nothing under way.
+    clean: bool,
+    /// Documents that were at work when it ended.
+    interrupted: Vec<DocumentId>,
+}
+
+impl Loaded {
+    fn from(
+        disk: &Disk,
+        is_new: bool,
+        settings: &Settings,
+        now: timing::Moment,
+    ) -> Result<Self, JournalError> {
+        let clean = disk.begin(is_new)?;
+        let mut desk = Desk {
+            pending: Pending::new(now.instant),
+            dead: DeadIndex::default(),
+        };
+        let pending = &mut desk.pending;
+        let mut unreadable = 0;
+        unreadable += disk
+            .hints(|(document, work, since_micros)| {
+                pending.add(
+                    &document,
+                    work,
+                    since_micros,
+                    now.instant,
+                    Hint::Change,
+                    Priority::Bulk,
+                );
+            })?
+            .0;
+        let mut stale = Changes::default();
+        let mut too_long = Ok(());
+        unreadable += disk
+            .failures(|(document, failure)| {
+                let restored = failure.is_some_and(|failure| {
+                    let due = now.at(failure.due_micros, settings.attempts.backoff.longest);
+                    pending.restore(&document, failure.attempts, failure.interrupted, due)
+                });
+                if !restored && let Err(error) = stale.remove_failure(&document) {
+                    too_long = Err(error);
+                }
+            })?
+            .0;
+        too_long?;
+        unreadable += disk.dead(|document| desk.dead.insert(&document))?.0;
+        let mut interrupted = Vec::new();
+        unreadable += disk
+            .claims(|(key, documents)| {
+                stale.remove(key);
+                interrupted.extend(documents);
+            })?
+            .0;
+        disk.apply(&stale)?;
+        Ok(Self {
+            desk,
+            clean: clean && unreadable == 0,
+            interrupted,
+        })
     }
 }
 
@@ -375,6 +505,12 @@ mod attempts_tests;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod claim_tests;
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod dead_letter_tests;
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 mod tests;

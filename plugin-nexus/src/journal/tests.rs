@@ -10,6 +10,7 @@ use crate::graph::RecordShape;
 
 pub(super) fn settings(max_pending: usize) -> Settings {
     Settings {
+        durability: Durability::Interval,
         flush_interval: Duration::from_millis(5),
         max_pending,
         attempts: Attempts {
@@ -57,6 +58,17 @@ fn add(journal: &Journal, collection: &str, ids: &[&str]) {
         .unwrap();
 }
 
+/// Claims what is there, waiting for batches that are not full.
+fn claim_in_time(journal: &Journal, stage: Stage, most: usize) -> Option<Batch> {
+    loop {
+        match journal.claim(stage, most).unwrap() {
+            Claimable::Batch(batch) => return Some(batch),
+            Claimable::Soon(wait) => std::thread::sleep(wait),
+            Claimable::Nothing => return None,
+        }
+    }
+}
+
 fn ids(batch: &Batch) -> Vec<&str> {
     batch.claims.iter().map(|claim| claim.id.as_ref()).collect()
 }
@@ -68,6 +80,7 @@ fn settle(journal: &Journal, batch: &Batch, left: Work) {
         .map(|claim| Outcome::new(claim.id.clone(), left, StateChange::Keep))
         .collect();
     journal.commit(batch, outcomes, &[], &[], 6).unwrap();
+    journal.end(batch).unwrap();
 }
 
 #[test]
@@ -76,7 +89,7 @@ fn hints_and_states_outlive_the_process() {
     {
         let journal = open(folder.path());
         add(&journal, "c", &["a", "b"]);
-        let batch = journal.claim(Stage::Nodes, 1).unwrap();
+        let batch = journal.claim(Stage::Nodes, 1).unwrap().batch().unwrap();
         let mut outcome = Outcome::new("a".into(), Work::EDGES, StateChange::Put(state(3, &["z"])));
         outcome.gained = vec!["z".into()];
         journal
@@ -90,8 +103,11 @@ fn hints_and_states_outlive_the_process() {
         Some(state(3, &["z"]))
     );
     assert_eq!(journal.sources(&DocumentId::new("c", "z")).unwrap(), ["a"]);
-    assert_eq!(ids(&journal.claim(Stage::Nodes, 9).unwrap()), ["b"]);
-    let edges = journal.claim(Stage::Edges, 9).unwrap();
+    assert_eq!(
+        ids(&journal.claim(Stage::Nodes, 9).unwrap().batch().unwrap()),
+        ["b"]
+    );
+    let edges = journal.claim(Stage::Edges, 9).unwrap().batch().unwrap();
     assert_eq!(
         ids(&edges).into_iter().collect::<BTreeSet<_>>(),
         BTreeSet::from(["a", "m"])
@@ -113,19 +129,16 @@ fn a_crash_begins_a_new_epoch_and_a_clean_end_does_not() {
 fn a_second_process_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let _first = open(folder.path());
-    assert!(matches!(
-        Journal::open(folder.path(), settings(10)),
-        Err(JournalError::Open { .. })
-    ));
+    let refused = Journal::open(folder.path(), settings(10)).unwrap_err();
+    assert!(matches!(refused, JournalError::Locked { .. }), "{refused}");
+    assert!(refused.to_string().contains("in use by another process"));
 }
 
 #[test]
 fn a_later_format_is_refused_and_kept() {
     let folder = tempfile::tempdir().unwrap();
-    sled::open(folder.path())
-        .unwrap()
-        .insert("mformat", &[9])
-        .unwrap();
+    let generation = folder.path().join("generation-1");
+    sled::open(&generation).unwrap().insert("mformat", &[9]).unwrap();
     assert!(matches!(
         Journal::open(folder.path(), settings(10)),
         Err(JournalError::Format { known: 1, .. })
@@ -133,7 +146,7 @@ fn a_later_format_is_refused_and_kept() {
     // The refused journal gives its lock back from a thread of its own.
     let reopened = std::iter::repeat_with(|| {
         std::thread::sleep(Duration::from_millis(20));
-        sled::open(folder.path())
+        sled::open(&generation)
     })
     .take(100)
     .find_map(Result::ok)
@@ -146,15 +159,15 @@ fn a_document_at_work_has_one_owner_and_one_more_pass() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
     add(&journal, "c", &["a"]);
-    let batch = journal.claim(Stage::Nodes, 9).unwrap();
+    let batch = journal.claim(Stage::Nodes, 9).unwrap().batch().unwrap();
     for _ in 0..5 {
         add(&journal, "c", &["a"]);
     }
-    assert_eq!(journal.claim(Stage::Nodes, 9), None);
+    assert_eq!(journal.claim(Stage::Nodes, 9).unwrap().batch(), None);
     settle(&journal, &batch, Work::NONE);
-    let again = journal.claim(Stage::Nodes, 9).unwrap();
+    let again = journal.claim(Stage::Nodes, 9).unwrap().batch().unwrap();
     settle(&journal, &again, Work::NONE);
-    assert_eq!(journal.claim(Stage::Nodes, 9), None);
+    assert_eq!(journal.claim(Stage::Nodes, 9).unwrap().batch(), None);
     assert_eq!(journal.depth(), Depth::default());
 }
 
@@ -169,18 +182,18 @@ fn collections_take_turns() {
         &many.iter().map(String::as_str).collect::<Vec<_>>(),
     );
     add(&journal, "small", &["x"]);
-    assert_eq!(
-        journal.claim(Stage::Nodes, 10).unwrap().collection.as_ref(),
-        "large"
-    );
-    assert_eq!(
-        journal.claim(Stage::Nodes, 10).unwrap().collection.as_ref(),
-        "small"
-    );
-    assert_eq!(
-        journal.claim(Stage::Nodes, 10).unwrap().collection.as_ref(),
-        "large"
-    );
+    let turns: Vec<_> = (0..4)
+        .map(|_| {
+            journal
+                .claim(Stage::Nodes, 1)
+                .unwrap()
+                .batch()
+                .unwrap()
+                .collection
+        })
+        .collect();
+    let names: Vec<&str> = turns.iter().map(AsRef::as_ref).collect();
+    assert_eq!(names, ["large", "small", "large", "large"]);
 }
 
 #[test]
@@ -189,10 +202,13 @@ fn edges_wait_for_the_nodes_of_their_collection() {
     let journal = open(folder.path());
     journal.add("c", ["e"].into_iter(), Work::EDGES, 1).unwrap();
     add(&journal, "c", &["n"]);
-    assert_eq!(journal.claim(Stage::Edges, 9), None);
-    let nodes = journal.claim(Stage::Nodes, 9).unwrap();
+    assert_eq!(journal.claim(Stage::Edges, 9).unwrap().batch(), None);
+    let nodes = journal.claim(Stage::Nodes, 9).unwrap().batch().unwrap();
     settle(&journal, &nodes, Work::EDGES);
-    assert_eq!(ids(&journal.claim(Stage::Edges, 9).unwrap()), ["e", "n"]);
+    assert_eq!(
+        ids(&journal.claim(Stage::Edges, 9).unwrap().batch().unwrap()),
+        ["e", "n"]
+    );
 }
 
 #[test]
@@ -219,7 +235,7 @@ fn collections_and_ids_are_listed_apart() {
         ("b", "5"),
     ] {
         journal.add(collection, [id].into_iter(), Work::NODE, 1).unwrap();
-        let batch = journal.claim(Stage::Nodes, 9).unwrap();
+        let batch = journal.claim(Stage::Nodes, 9).unwrap().batch().unwrap();
         let outcome = Outcome::new(id.into(), Work::NONE, StateChange::Put(state(1, &[])));
         journal.commit(&batch, vec![outcome], &[], &[], 2).unwrap();
     }
@@ -277,7 +293,7 @@ proptest! {
                     }
                 }
                 Step::Claim(stage, most) => {
-                    if let Some(batch) = journal.claim(stage, most) {
+                    if let Some(batch) = claim_in_time(&journal, stage, most) {
                         prop_assert!(batch.claims.len() <= most);
                         for claim in &batch.claims {
                             prop_assert_eq!(reference.get(claim.id.as_ref()), Some(&claim.work));
@@ -314,7 +330,7 @@ proptest! {
         }
         let mut found = BTreeMap::new();
         for stage in [Stage::Nodes, Stage::Edges] {
-            while let Some(batch) = journal.claim(stage, 3) {
+            while let Some(batch) = claim_in_time(&journal, stage, 3) {
                 found.extend(batch.claims.iter().map(|claim| (claim.id.to_string(), claim.work)));
             }
         }

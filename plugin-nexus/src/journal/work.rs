@@ -68,6 +68,15 @@ pub enum Stage {
     Edges,
 }
 
+/// How urgent work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Somebody changed a document and may be waiting to see it.
+    Interactive,
+    /// Imports, comparisons, backfills: much at once, and nobody waits for a single one.
+    Bulk,
+}
+
 /// One claimed document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -79,6 +88,8 @@ pub struct Claim {
     pub since_micros: u64,
     /// Attempts that failed by the document's own fault.
     pub failures: u32,
+    /// Times that the process ended while it was at work.
+    pub interrupted: u32,
 }
 
 /// Claimed documents of one collection.
@@ -88,9 +99,32 @@ pub struct Batch {
     pub collection: Arc<str>,
     /// The documents, each once.
     pub claims: Vec<Claim>,
+    /// How urgent they are.
+    pub priority: Priority,
+    /// The number of the claim in the journal.
+    pub(super) number: u64,
 }
 
 impl Batch {
+    pub(super) fn new(collection: Arc<str>, claims: Vec<Claim>, priority: Priority) -> Self {
+        Self {
+            collection,
+            claims,
+            priority,
+            number: 0,
+        }
+    }
+
+    /// A part of it.
+    #[must_use]
+    pub fn part(&self, claims: &[Claim]) -> Self {
+        Self {
+            collection: Arc::clone(&self.collection),
+            claims: claims.to_vec(),
+            ..*self
+        }
+    }
+
     /// One of its documents.
     pub fn document(&self, id: &Arc<str>) -> DocumentId {
         DocumentId {

@@ -13,9 +13,10 @@ use vectorizer_plugin_api::model::CollectionEvent;
 use vectorizer_plugin_api::{ChangeBatch, Fault, FaultCode, Host};
 
 use super::context::Context;
+use super::keeper::Keeper;
 use super::{lane, reconcile, supervisor, sweep};
 use crate::config::Config;
-use crate::journal::{Intake, IntakeEvent, Journal, Stage, Work, split};
+use crate::journal::{Durability, Intake, IntakeEvent, Journal, Journaling, Stage, Unjournaled, Work, split};
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
 
@@ -27,6 +28,7 @@ const RUNTIME_GRACE: Duration = Duration::from_millis(500);
 pub struct Engine {
     context: Arc<Context>,
     intake: Intake,
+    keeper: Keeper,
     taking: AtomicBool,
     stop: watch::Sender<bool>,
     running: Mutex<Option<Running>>,
@@ -56,10 +58,11 @@ impl Engine {
             .build()
             .map_err(|error| internal(&error))?;
         let context = Arc::new(Context::new(config, host, Arc::new(client), journal, metrics));
-        let absorber = Arc::clone(&context);
-        let intake =
-            Intake::start(move |event| absorb(&absorber, &event)).map_err(|error| internal(&error))?;
+        let intake = Intake::start(Absorber(Arc::clone(&context)), context.config.sync.overflow())
+            .map_err(|error| internal(&error))?;
+        let keeper = Keeper::start(Arc::clone(&context)).map_err(|error| internal(&error))?;
         Ok(Self {
+            keeper,
             taking: AtomicBool::new(context.config.enabled),
             context,
             intake,
@@ -101,7 +104,8 @@ impl Engine {
     /// Takes a hook's hint.
     ///
     /// # Errors
-    /// [`FaultCode::Closed`] once the intake was stopped.
+    /// [`FaultCode::Closed`] once the intake was stopped; with [`Durability::Group`] [`FaultCode::Unavailable`] where the
+    /// hint is not on disk: the comparison at the next start finds it.
     pub fn notify(&self, batch: ChangeBatch<'_>) -> Result<(), FaultCode> {
         self.take(|| IntakeEvent::documents(batch.collection(), batch.ids(), batch.at_unix_micros()))
     }
@@ -125,6 +129,12 @@ impl Engine {
 
     fn take(&self, event: impl FnOnce() -> IntakeEvent) -> Result<(), FaultCode> {
         if self.taking.load(Ordering::Acquire) {
+            if self.context.config.sync.durability == Durability::Group {
+                return self
+                    .intake
+                    .push_durable(event())
+                    .map_err(|Unjournaled| FaultCode::Unavailable);
+            }
             self.intake.push(event());
             return Ok(());
         }
@@ -170,6 +180,7 @@ impl Engine {
             clean
         });
         runtime.shutdown_timeout(RUNTIME_GRACE);
+        self.keeper.stop();
         self.context
             .journal
             .close(clean)
@@ -179,26 +190,48 @@ impl Engine {
     }
 }
 
-fn absorb(context: &Context, event: &IntakeEvent) {
-    let result = match event {
-        IntakeEvent::Documents {
-            collection,
-            ids,
-            ends,
-            at_micros,
-        } if context.config.syncs(collection) => {
-            context
-                .journal
-                .add(collection, split(ids, ends), Work::NODE, *at_micros)
+/// Ids in one call of a hook from which on it is an import rather than somebody's change.
+const BULK: usize = 64;
+
+/// Puts hints into the journal.
+struct Absorber(Arc<Context>);
+
+impl Journaling for Absorber {
+    fn has_room(&self) -> bool {
+        self.0.journal.has_room()
+    }
+
+    fn absorb(&self, event: IntakeEvent) {
+        let Self(context) = self;
+        let result = match &event {
+            IntakeEvent::Documents {
+                collection,
+                ids,
+                ends,
+                at_micros,
+            } if context.config.syncs(collection) => {
+                let journal = &context.journal;
+                let ids = split(ids, ends);
+                if ends.len() < BULK {
+                    journal.add(collection, ids, Work::NODE, *at_micros)
+                } else {
+                    journal.add_bulk(collection, ids, Work::NODE, *at_micros)
+                }
+            }
+            IntakeEvent::Documents { .. } => Ok(()),
+            IntakeEvent::Collection(collection) => {
+                context.journal.mark_dirty(collection);
+                Ok(())
+            }
+        };
+        if let Err(error) = result {
+            // The hints are pending in memory. They are written when the storage is back; should the process end before,
+            // the next start compares.
+            context.metrics.unjournaled(&error);
         }
-        IntakeEvent::Documents { .. } => Ok(()),
-        IntakeEvent::Collection(collection) => {
-            context.journal.mark_dirty(collection);
-            Ok(())
-        }
-    };
-    if let Err(error) = result {
-        // The hints are pending in memory; should the process end before they are done, the next start compares.
-        tracing::error!(%error, "hints could not be written to the journal");
+    }
+
+    fn flush(&self) -> bool {
+        self.0.journal.flush().is_ok() && self.0.journal.condition().failure.is_none()
     }
 }

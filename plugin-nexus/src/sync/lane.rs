@@ -10,7 +10,7 @@ use super::context::{Context, now_micros};
 use super::fault::StageFault;
 use super::refusal::{self, Looks};
 use super::{edges, nodes};
-use crate::journal::{Batch, Outcome, Refusal, Stage, Work};
+use crate::journal::{Batch, Claimable, Outcome, Refusal, Stage, Work};
 
 /// Documents in a batch of the edge stage. Nexus takes up to 3 ms for a new edge and lets nobody else write meanwhile
 /// (`contracts/nexus-dialect.md` section 4), so edges go in small batches and nodes get their turn in between.
@@ -62,14 +62,24 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
             _ = stop.changed() => continue,
             connection = context.link.ready() => connection,
         };
+        // More work may fill the batch that is to be had soon.
         let something = context.journal.work(IDLE);
-        if let Some(batch) = context.journal.claim(stage, most) {
-            work(&context, &connection, stage, batch).await;
-            continue;
-        }
+        let soon = match context.journal.claim(stage, most) {
+            Ok(Claimable::Batch(batch)) => {
+                work(&context, &connection, stage, batch).await;
+                continue;
+            }
+            Ok(Claimable::Soon(wait)) => wait,
+            Ok(Claimable::Nothing) => IDLE,
+            Err(error) => {
+                tracing::warn!(%error, "no batch could be claimed");
+                PAUSE
+            }
+        };
         tokio::select! {
             biased;
             _ = stop.changed() => {}
+            () = tokio::time::sleep(soon) => {}
             () = something => {}
         }
     }
@@ -84,13 +94,17 @@ async fn work(context: &Arc<Context>, connection: &Connection, stage: Stage, bat
         Err(fault) => Err((fault, Looks::default())),
     };
     drop(timer);
-    let Err((fault, looks)) = result else { return };
-    context.metrics.stage_failed(&batch.collection, fault.label());
-    match fault {
-        StageFault::Rejected(error) => {
-            apart(context, connection, stage, &batch, &looks, &error.to_string()).await;
+    if let Err((fault, looks)) = result {
+        context.metrics.stage_failed(&batch.collection, fault.label());
+        match fault {
+            StageFault::Rejected(error) => {
+                apart(context, connection, stage, &batch, &looks, &error.to_string()).await;
+            }
+            fault => give_back(context, connection, &batch, &fault).await,
         }
-        fault => give_back(context, connection, &batch, &fault).await,
+    }
+    if let Err(error) = context.journal.end(&batch) {
+        tracing::warn!(%error, "the end of a batch could not be journaled");
     }
 }
 
@@ -121,10 +135,7 @@ async fn apart(
 ) {
     let whole = batch.claims.len() == 1;
     for (at, claim) in batch.claims.iter().enumerate() {
-        let single = Batch {
-            collection: Arc::clone(&batch.collection),
-            claims: vec![claim.clone()],
-        };
+        let single = batch.part(std::slice::from_ref(claim));
         let result = if whole {
             refuse(context, &single, looks, error)
         } else {
@@ -134,11 +145,7 @@ async fn apart(
             }
         };
         if let Err(fault) = result {
-            let rest = Batch {
-                collection: Arc::clone(&batch.collection),
-                claims: batch.claims[at..].to_vec(),
-            };
-            give_back(context, connection, &rest, &fault).await;
+            give_back(context, connection, &batch.part(&batch.claims[at..]), &fault).await;
             return;
         }
     }

@@ -23,6 +23,7 @@ mod edges;
 mod engine;
 mod fault;
 mod fingerprint;
+mod keeper;
 mod lane;
 mod link;
 mod neighbours;
