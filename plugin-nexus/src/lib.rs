@@ -26,6 +26,7 @@ pub mod config;
 pub mod fuzzing;
 pub mod graph;
 pub mod journal;
+mod kill_point;
 mod logging;
 pub mod metrics;
 pub mod nexus;

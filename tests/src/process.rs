@@ -142,6 +142,11 @@ impl Server {
         }
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// Ends it at once (SIGKILL), as a crash would.
     pub fn kill(mut self) {
         let _ = self.child.kill();

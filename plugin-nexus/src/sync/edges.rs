@@ -20,6 +20,7 @@ use crate::graph::literal::{LiteralError, Part};
 use crate::graph::verify::WrittenEdges;
 use crate::graph::{DocumentKey, Edge, Graph, GraphError};
 use crate::journal::{Batch, DocumentId, EdgeState, Outcome, Stage, StateChange, Work};
+use crate::kill_point::kill_point;
 use crate::nexus::FaultClass;
 
 /// How the neighbours of this stage are found, as it stands in the graph.
@@ -47,7 +48,9 @@ pub(super) async fn run(
     };
 
     let rows = rows(&batch.collection, &plans)?;
+    kill_point("send-edges");
     let refused = write(context, connection, batch, &plans, &rows).await?;
+    kill_point("sent-edges");
     let kept: Vec<&Plan> = plans
         .iter()
         .filter(|plan| !refused.contains_key(&plan.id))
@@ -65,6 +68,7 @@ pub(super) async fn run(
         })
         .collect::<Result<_, StageFault>>()?;
     verify_edges(context, &connection.graph, sample).await?;
+    kill_point("verified-edges");
 
     for Plan {
         id,

@@ -17,6 +17,7 @@ use super::keeper::Keeper;
 use super::{lane, reconcile, supervisor, sweep};
 use crate::config::Config;
 use crate::journal::{Durability, Intake, IntakeEvent, Journal, Journaling, Stage, Unjournaled, Work, split};
+use crate::kill_point::kill_point;
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
 
@@ -203,6 +204,7 @@ impl Journaling for Absorber {
 
     fn absorb(&self, event: IntakeEvent) {
         let Self(context) = self;
+        kill_point("enqueue");
         let result = match &event {
             IntakeEvent::Documents {
                 collection,
@@ -224,6 +226,7 @@ impl Journaling for Absorber {
                 Ok(())
             }
         };
+        kill_point("enqueued");
         if let Err(error) = result {
             // The hints are pending in memory. They are written when the storage is back; should the process end before,
             // the next start compares.

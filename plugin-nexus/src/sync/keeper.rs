@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::context::Context;
 use crate::journal::Upkeep;
+use crate::kill_point::kill_point;
 
 /// How often the journal is looked after while all is well.
 const LOOK: Duration = Duration::from_secs(5);
@@ -61,8 +62,10 @@ fn keep(context: &Context, stop: &(Mutex<bool>, Condvar)) {
         stop.1.wait_for(&mut stopped, interval);
         parking_lot::MutexGuard::unlocked(&mut stopped, || {
             let journal = &context.journal;
+            kill_point("flush");
             // A failure is told in the log by the journal; what follows gets the storage back.
             let failed = journal.flush_interval().is_err() || journal.has_failed();
+            kill_point("flushed");
             if failed && !failing {
                 failing = true;
                 look = look.min(Instant::now() + SOON);

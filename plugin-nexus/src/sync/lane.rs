@@ -11,6 +11,7 @@ use super::fault::StageFault;
 use super::refusal::{self, Looks};
 use super::{edges, nodes};
 use crate::journal::{Batch, Claimable, Outcome, Refusal, Stage, Work};
+use crate::kill_point::kill_point;
 
 /// Documents in a batch of the edge stage. Nexus takes up to 3 ms for a new edge and lets nobody else write meanwhile
 /// (`contracts/nexus-dialect.md` section 4), so edges go in small batches and nodes get their turn in between.
@@ -86,6 +87,7 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
 }
 
 async fn work(context: &Arc<Context>, connection: &Connection, stage: Stage, batch: Batch) {
+    kill_point("claimed");
     let timer = context.metrics.batch_started(stage, &batch);
     let result = match Looks::before(context, &batch).await {
         Ok(looks) => attempt(context, connection, stage, &batch, &looks)
@@ -103,6 +105,7 @@ async fn work(context: &Arc<Context>, connection: &Connection, stage: Stage, bat
             fault => give_back(context, connection, &batch, &fault).await,
         }
     }
+    kill_point("end");
     if let Err(error) = context.journal.end(&batch) {
         tracing::warn!(%error, "the end of a batch could not be journaled");
     }
@@ -201,7 +204,15 @@ async fn attempt(
         .iter()
         .map(|failed| looks.refusal(&failed.id, &failed.error))
         .collect();
+    kill_point("retire");
+    if !refusals.is_empty() {
+        kill_point("refuse");
+    }
     let verdicts = context.journal.commit(batch, outcomes, &refusals, &marks, now)?;
+    kill_point("retired");
+    if !verdicts.is_empty() {
+        kill_point("refused");
+    }
     refusal::report(context, &batch.collection, &refusals, &verdicts);
     Ok(())
 }

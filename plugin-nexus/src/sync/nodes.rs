@@ -21,6 +21,7 @@ use crate::graph::literal::LiteralError;
 use crate::graph::verify::WrittenNode;
 use crate::graph::{Bucket, DocumentKey, Graph, GraphError, NodeVersion, NodeWrite, RecordShape};
 use crate::journal::{Batch, Claim, DocumentState, Outcome, Stage, StateChange, Work};
+use crate::kill_point::kill_point;
 
 /// A document that is in the store.
 struct Present {
@@ -143,8 +144,10 @@ async fn remove(
         return Ok(());
     }
     let keys: Vec<DocumentKey> = gone.iter().map(|document| document.key.clone()).collect();
+    kill_point("delete");
     done.deleted += connection.graph.delete_nodes(&keys).await?;
     connection.mark_written();
+    kill_point("deleted");
     for Gone { id, state, .. } in gone {
         let document = batch.document(&id);
         for source in context.journal.sources(&document)? {
@@ -244,7 +247,9 @@ async fn write(
         }
     }
     let rows: Vec<NodeWrite> = writes.iter().map(|(write, ..)| write.clone()).collect();
+    kill_point("send-nodes");
     let refused = connection.graph.upsert_nodes(&rows).await?;
+    kill_point("sent-nodes");
     let refused: HashMap<usize, String> = refused
         .into_iter()
         .map(|refused| (refused.row, refused.error.to_string()))
@@ -269,6 +274,7 @@ async fn write(
         })
         .collect();
     verify_nodes(context, &connection.graph, sample, how).await?;
+    kill_point("verified-nodes");
     for (row, (_, document, (state, lost))) in writes.into_iter().enumerate() {
         if let Some(error) = refused.get(&row) {
             done.failed.push(Failed {
