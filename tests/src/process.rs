@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use crate::TestError;
 
@@ -142,6 +142,22 @@ impl Server {
         }
     }
 
+    /// Lets it write no file beyond so many bytes, as if the disk were full; `None` lifts that. It must not die of the signal
+    /// for it: see [`without_size_signal`].
+    ///
+    /// # Errors
+    /// [`TestError::Process`] where the system refuses.
+    pub fn limit_file_size(&self, bytes: Option<u64>) -> Result<(), TestError> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        prlimit(pid, Resource::Fsize, limit)
+            .map(drop)
+            .map_err(|error| TestError::Process(format!("the size of files cannot be limited: {error}")))
+    }
+
     /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
@@ -181,6 +197,23 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The same command, run so that a write beyond [`Server::limit_file_size`] fails instead of ending the process.
+#[must_use]
+pub fn without_size_signal(command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
 }
 
 /// A port of this machine's loopback that was free a moment ago.

@@ -194,6 +194,8 @@ fn compare(context: &Context, batch: &Batch, mut unknown: Edges) -> Result<(Done
             )),
         }
     }
+    // Edges of one source, and of sources written together, lie together in the server's file.
+    plans.sort_unstable_by(|one, other| one.id.cmp(&other.id));
     Ok((done, plans))
 }
 

@@ -73,9 +73,14 @@ pub enum StorageError {
 
 impl StorageError {
     fn io(error: &io::Error) -> Self {
+        let kind = error.kind();
         Self::Io {
-            kind: error.kind(),
-            reason: error.to_string(),
+            kind,
+            // sled wraps the system's error and prints its fields.
+            reason: match (error.raw_os_error(), kind) {
+                (Some(_), _) | (None, io::ErrorKind::Other) => error.to_string(),
+                (None, kind) => kind.to_string(),
+            },
         }
     }
 }
