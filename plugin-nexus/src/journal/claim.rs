@@ -166,7 +166,7 @@ impl Journal {
                 wait => Some(now.instant + wait),
             };
             desk.pending
-                .interrupt(&document, failure.attempts, failure.interrupted, due);
+                .restore(&document, failure.attempts, failure.interrupted, due);
         }
         self.disk.apply(&changes)?;
         self.disk.flush()

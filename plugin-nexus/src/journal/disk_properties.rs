@@ -72,7 +72,7 @@ pub fn stored<'a>(scratch: &Scratch, entries: impl IntoIterator<Item = (&'a [u8]
     .unwrap();
     disk.failures(|(document, failure)| {
         if let Some(failure) = failure {
-            pending.restore(&document, failure.attempts, failure.interrupted, now);
+            pending.restore(&document, failure.attempts, failure.interrupted, None);
         }
     })
     .unwrap();

@@ -98,7 +98,7 @@ pub struct Depth {
     pub waiting: usize,
     /// Documents at work; counted above too.
     pub in_flight: usize,
-    /// How long the oldest hint has been waiting.
+    /// How long the oldest of those has been waiting that are queued or at work.
     pub oldest: Duration,
 }
 
@@ -471,6 +471,7 @@ impl Loaded {
             .failures(|(document, failure)| {
                 let restored = failure.is_some_and(|failure| {
                     let due = now.at(failure.due_micros, settings.attempts.backoff.longest);
+                    let due = Some(due).filter(|due| *due > now.instant);
                     pending.restore(&document, failure.attempts, failure.interrupted, due)
                 });
                 if !restored && let Err(error) = stale.remove_failure(&document) {

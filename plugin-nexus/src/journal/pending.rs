@@ -79,8 +79,7 @@ type Micros = u64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Queued(Stage),
-    /// Until then.
-    Waiting(Micros),
+    Waiting,
     InFlight {
         /// The work that came meanwhile.
         meanwhile: Work,
@@ -92,9 +91,10 @@ enum Place {
 #[derive(Debug)]
 struct Slot {
     since_micros: u64,
-    queued_at: Micros,
-    failures: u32,
-    interrupted: u32,
+    /// Since when it is queued or at work; for one that waits, until when.
+    at: Micros,
+    failures: u16,
+    interrupted: u16,
     place: Place,
     work: Work,
     priority: Priority,
@@ -188,6 +188,11 @@ fn stage_of(work: Work) -> Stage {
     }
 }
 
+/// Nobody counts further.
+fn short(count: u32) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
+
 fn index(stage: Stage) -> usize {
     match stage {
         Stage::Nodes => 0,
@@ -220,9 +225,9 @@ impl Pending {
             .slots
             .get_mut(&document.collection)?
             .get_mut(document.id.as_ref() as &str)?;
-        let before = (stage_of(slot.work), matches!(slot.place, Place::Waiting(_)));
+        let before = (stage_of(slot.work), slot.place == Place::Waiting);
         let result = change(slot);
-        let after = (stage_of(slot.work), matches!(slot.place, Place::Waiting(_)));
+        let after = (stage_of(slot.work), slot.place == Place::Waiting);
         self.counts.stages[index(before.0)] -= 1;
         self.counts.stages[index(after.0)] += 1;
         self.counts.waiting -= usize::from(before.1);
@@ -235,7 +240,7 @@ impl Pending {
             && let Some(slot) = slots.remove(document.id.as_ref() as &str)
         {
             self.counts.stages[index(stage_of(slot.work))] -= 1;
-            self.counts.waiting -= usize::from(matches!(slot.place, Place::Waiting(_)));
+            self.counts.waiting -= usize::from(slot.place == Place::Waiting);
             if slots.is_empty() {
                 self.slots.remove(&document.collection);
             }
@@ -302,7 +307,11 @@ impl Pending {
             // A failed document is tried at once when it changed. In the other cases it keeps its turn, unless it has to
             // change queues.
             let requeue = match slot.place {
-                Place::Waiting(_) => change,
+                Place::Waiting if change => {
+                    slot.at = queued_at;
+                    true
+                }
+                Place::Waiting => false,
                 Place::Queued(stage) => stage != stage_of(slot.work) || slot.priority != before.1,
                 Place::InFlight { .. } => false,
             };
@@ -340,7 +349,7 @@ impl Pending {
         };
         let slot = Slot {
             since_micros,
-            queued_at,
+            at: queued_at,
             failures: 0,
             interrupted: 0,
             place: Place::Queued(stage_of(work)),
@@ -364,41 +373,23 @@ impl Pending {
         }
     }
 
-    /// Restores what was known of a document's failures when the journal was opened.
+    /// Says what is known of a document's failures when the journal is opened, and until when it waits.
     pub(super) fn restore(
         &mut self,
         document: &DocumentId,
         failures: u32,
         interrupted: u32,
-        due: Instant,
-    ) -> bool {
-        let due = self.micros(due);
-        let found = self.change(document, |slot| {
-            slot.failures = failures;
-            slot.interrupted = interrupted;
-        });
-        if found.is_some() && due > 0 {
-            self.wait_until(document, due);
-        }
-        found.is_some()
-    }
-
-    /// Counts that the process ended while the document was at work.
-    pub(super) fn interrupt(
-        &mut self,
-        document: &DocumentId,
-        failures: u32,
-        interrupted: u32,
         due: Option<Instant>,
-    ) {
-        self.change(document, |slot| {
-            slot.failures = failures;
-            slot.interrupted = interrupted;
+    ) -> bool {
+        let found = self.change(document, |slot| {
+            slot.failures = short(failures);
+            slot.interrupted = short(interrupted);
         });
-        if let Some(due) = due {
+        if let Some(due) = due.filter(|_| found.is_some()) {
             let due = self.micros(due);
             self.wait_until(document, due);
         }
+        found.is_some()
     }
 
     /// Puts a document into the queue of its stage. Entries of it elsewhere become stale and are skipped.
@@ -479,7 +470,7 @@ impl Pending {
                     .get_mut(id.as_ref() as &str)
                     .filter(|slot| slot.place == Place::Queued(stage) && slot.priority == priority);
                 if let Some(slot) = slot {
-                    let age = now.saturating_sub(slot.queued_at);
+                    let age = now.saturating_sub(slot.at);
                     let hurry = age >= EDGE_PATIENCE.as_micros() as u64;
                     if !hurry && ahead.is_some_and(|nodes| nodes.holds(&collection)) {
                         break;
@@ -490,7 +481,7 @@ impl Pending {
                         soon = Some(soon.map_or(wait, |soon: Duration| soon.min(wait)));
                         break;
                     }
-                    let alone = slot.interrupted >= ALONE_AFTER;
+                    let alone = u32::from(slot.interrupted) >= ALONE_AFTER;
                     if alone && !claims.is_empty() {
                         break;
                     }
@@ -498,8 +489,8 @@ impl Pending {
                         id: Arc::clone(id),
                         work: slot.work,
                         since_micros: slot.since_micros,
-                        failures: slot.failures,
-                        interrupted: slot.interrupted,
+                        failures: slot.failures.into(),
+                        interrupted: slot.interrupted.into(),
                     });
                     slot.place = Place::InFlight {
                         meanwhile: Work::NONE,
@@ -549,7 +540,7 @@ impl Pending {
         }
         let since = self.change(document, |slot| {
             slot.work = work;
-            slot.queued_at = now;
+            slot.at = now;
             slot.failures = 0;
             slot.interrupted = 0;
             slot.since_micros
@@ -565,7 +556,7 @@ impl Pending {
         let released = self.change(document, |slot| {
             if let Place::InFlight { meanwhile, .. } = slot.place {
                 slot.work = slot.work.and(meanwhile);
-                slot.queued_at = now;
+                slot.at = now;
                 true
             } else {
                 false
@@ -584,10 +575,10 @@ impl Pending {
             Place::InFlight { meanwhile, anew } => Some(Standing {
                 work: slot.work.and(meanwhile),
                 since_micros: slot.since_micros,
-                failures: slot.failures,
+                failures: slot.failures.into(),
                 anew,
             }),
-            Place::Queued(_) | Place::Waiting(_) => None,
+            Place::Queued(_) | Place::Waiting => None,
         }
     }
 
@@ -597,7 +588,7 @@ impl Pending {
         let postponed = self.change(document, |slot| {
             if let Place::InFlight { meanwhile, .. } = slot.place {
                 slot.work = slot.work.and(meanwhile);
-                slot.failures = failures;
+                slot.failures = short(failures);
                 true
             } else {
                 false
@@ -616,7 +607,10 @@ impl Pending {
 
     fn wait_until(&mut self, document: &DocumentId, due: Micros) {
         if self
-            .change(document, |slot| slot.place = Place::Waiting(due))
+            .change(document, |slot| {
+                slot.place = Place::Waiting;
+                slot.at = due;
+            })
             .is_some()
         {
             self.waiting.push(Reverse((due, document.clone())));
@@ -629,7 +623,7 @@ impl Pending {
             if let Some(Reverse((due, document))) = self.waiting.pop()
                 && self
                     .slot(&document)
-                    .is_some_and(|slot| slot.place == Place::Waiting(due))
+                    .is_some_and(|slot| slot.place == Place::Waiting && slot.at == due)
             {
                 self.queue(&document);
             }
@@ -646,7 +640,7 @@ impl Pending {
                 };
                 let work = match slot.place {
                     Place::InFlight { meanwhile, .. } => slot.work.and(meanwhile),
-                    Place::Queued(_) | Place::Waiting(_) => slot.work,
+                    Place::Queued(_) | Place::Waiting => slot.work,
                 };
                 (document, work, slot.since_micros)
             })
@@ -668,9 +662,8 @@ impl Pending {
                     .find_map(|id| slots.get(id.as_ref() as &str))
             });
         let flights = self.in_flight.iter().flatten();
-        let waits = self.waiting.iter().map(|Reverse((_, document))| document);
-        let others = flights.chain(waits).filter_map(|document| self.slot(document));
-        let oldest = heads.chain(others).map(|slot| slot.queued_at).min();
+        let flights = flights.filter_map(|document| self.slot(document));
+        let oldest = heads.chain(flights).map(|slot| slot.at).min();
         Depth {
             nodes: self.counts.stages[0],
             edges: self.counts.stages[1],

@@ -3,6 +3,11 @@
 //! What was applied and not flushed is lost by a [`Memory::crash`], as it is with a process that is killed. Faults are set
 //! by the test, for the next operations of a kind.
 
+#![cfg_attr(
+    not(test),
+    allow(dead_code, reason = "fuzz targets need a disk, and none of its faults")
+)]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;

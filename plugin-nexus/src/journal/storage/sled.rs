@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Entry, Storage, StorageError, Writes};
 
 /// Enough for the hot end of the tree; the rest is the page cache's.
-const CACHE_BYTES: u64 = 24 << 20;
+const CACHE_BYTES: u64 = 16 << 20;
 
 /// How long a lock on the file is waited for: sled's own threads give it back a moment after the last user closed it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
