@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::journal::{Batch, JournalError, Stage, Work};
-use crate::sync::{AuditReport, Context, Done, LinkState};
+use crate::nexus::Waits;
+use crate::sync::{AuditReport, BreakerState, Context, Done, LinkState};
 
 /// Collections with a label of their own.
 const MAX_COLLECTIONS: usize = 100;
@@ -61,6 +62,10 @@ pub struct Metrics {
     unjournaled: IntCounter,
     dead_letters: IntGauge,
     dead_lettered: IntCounterVec,
+    breaker_state: IntGauge,
+    breaker_opened: IntCounter,
+    throttled: IntCounterVec,
+    rate_limit: GaugeVec,
     totals: Mutex<BTreeMap<String, Totals>>,
     labels: Mutex<BTreeSet<String>>,
     reconciled: Mutex<Option<Timestamp>>,
@@ -185,6 +190,28 @@ impl Metrics {
                 opts("dead_lettered_total", "Documents that became dead letters"),
                 &["collection"],
             )?,
+            breaker_state: IntGauge::with_opts(opts(
+                "breaker_state",
+                "Whether Nexus does its work: 0 closed (all is sent), 1 half-open (one batch is), 2 open (nothing is)",
+            ))?,
+            breaker_opened: IntCounter::with_opts(opts(
+                "breaker_opened_total",
+                "How often Nexus was left alone for a while, since it did not do its work",
+            ))?,
+            throttled: IntCounterVec::new(
+                opts(
+                    "throttled_total",
+                    "Statements and batches that had to wait: for a configured ceiling, after an overload, or since Nexus said when to come back",
+                ),
+                &["reason"],
+            )?,
+            rate_limit: GaugeVec::new(
+                opts(
+                    "rate_limit",
+                    "Statements and documents a second that are sent at most; absent where there is no limit",
+                ),
+                &["unit"],
+            )?,
             totals: Mutex::default(),
             labels: Mutex::default(),
             reconciled: Mutex::default(),
@@ -212,6 +239,10 @@ impl Metrics {
         registry.register(Box::new(metrics.unjournaled.clone()))?;
         registry.register(Box::new(metrics.dead_letters.clone()))?;
         registry.register(Box::new(metrics.dead_lettered.clone()))?;
+        registry.register(Box::new(metrics.breaker_state.clone()))?;
+        registry.register(Box::new(metrics.breaker_opened.clone()))?;
+        registry.register(Box::new(metrics.throttled.clone()))?;
+        registry.register(Box::new(metrics.rate_limit.clone()))?;
         Ok(metrics)
     }
 
@@ -365,7 +396,41 @@ impl Metrics {
                     .set(1);
             }
         }
+        self.breaker_and_pace(context);
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    fn breaker_and_pace(&self, context: &Context) {
+        let breaker = context.breaker.report();
+        self.breaker_state.set(match breaker.state {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        });
+        let grow = |counter: &IntCounter, total: u64| counter.inc_by(total.saturating_sub(counter.get()));
+        grow(&self.breaker_opened, breaker.opened);
+        let pace = context.client.pace().report();
+        let Waits {
+            ceiling,
+            overload,
+            retry_after,
+        } = pace.waits;
+        for (reason, total) in [
+            ("ceiling", ceiling),
+            ("overload", overload),
+            ("retry_after", retry_after),
+        ] {
+            grow(&self.throttled.with_label_values(&[reason]), total);
+        }
+        self.rate_limit.reset();
+        for (unit, limit) in [
+            ("statements", pace.statements_per_second),
+            ("documents", pace.documents_per_second),
+        ] {
+            if let Some(limit) = limit {
+                self.rate_limit.with_label_values(&[unit]).set(limit);
+            }
+        }
     }
 
     fn label(&self, collection: &str) -> String {

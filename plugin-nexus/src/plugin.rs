@@ -13,7 +13,7 @@ use crate::admin;
 use crate::config::Config;
 use crate::logging;
 use crate::status::{CapabilityReport, Status};
-use crate::sync::{Engine, LinkState};
+use crate::sync::{BreakerState, Engine, LinkState};
 
 const STATUS: &str = "/api/v1/sync/nexus/status";
 const CAPABILITIES: &str = "/api/v1/sync/nexus/capabilities";
@@ -82,7 +82,16 @@ impl Plugin for NexusPlugin {
             return Health::degraded(format!("the journal cannot be written: {failure}"));
         }
         match context.link.state() {
-            LinkState::Ready(_) => Health::healthy(),
+            LinkState::Ready(_) => {
+                let breaker = context.breaker.report();
+                match (breaker.state, breaker.reason) {
+                    (BreakerState::Closed, _) => Health::healthy(),
+                    (_, reason) => Health::degraded(format!(
+                        "Nexus does not do its work and is left alone for a while: {}",
+                        reason.unwrap_or_default()
+                    )),
+                }
+            }
             LinkState::Degraded { reason } => Health::degraded(format!("Nexus is not written to: {reason}")),
             LinkState::Connecting => Health::degraded("Nexus was not reached yet"),
             LinkState::Down { reason } => Health::degraded(format!("Nexus is out of reach: {reason}")),

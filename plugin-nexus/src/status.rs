@@ -1,13 +1,14 @@
 //! `GET /api/v1/sync/nexus/status`: how the sync does, for people and scripts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::graph::Capabilities;
 use crate::journal::Condition;
-use crate::sync::{AuditReport, Context, Engine, LinkState};
+use crate::sync::{AuditReport, BreakerState, Context, Engine, LinkState};
 
 /// The answer.
 #[derive(Debug, Clone, Serialize)]
@@ -61,6 +62,65 @@ pub struct Nexus {
     pub reason: Option<String>,
     /// What the last check after a restart of Nexus found.
     pub last_check: Option<Arc<AuditReport>>,
+    /// Whether it does its work.
+    pub breaker: Breaker,
+    /// How fast it is worked with.
+    pub pace: Pace,
+}
+
+/// Whether Nexus does its work.
+#[derive(Debug, Clone, Serialize)]
+pub struct Breaker {
+    /// `closed` (all is sent), `open` (nothing is) or `half_open` (one batch is, to see whether it succeeds).
+    pub state: BreakerState,
+    /// Batches in a row that Nexus did not take, while it is closed.
+    pub failures: u32,
+    /// How often it opened since it was closed last.
+    pub openings: u32,
+    /// When the next batch is tried, while it is open.
+    pub tried_again_at: Option<Timestamp>,
+    /// The last failure.
+    pub reason: Option<String>,
+}
+
+impl Breaker {
+    fn of(context: &Context) -> Self {
+        let report = context.breaker.report();
+        Self {
+            state: report.state,
+            failures: report.failures,
+            openings: report.openings,
+            tried_again_at: report.left.and_then(from_now),
+            reason: report.reason,
+        }
+    }
+}
+
+/// How fast Nexus is worked with.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pace {
+    /// Statements a second at most, by the configuration or after an overload; null: without limit.
+    pub statements_per_second: Option<f64>,
+    /// Documents a second at most; null: without limit.
+    pub documents_per_second: Option<f64>,
+    /// Until when nothing is sent, since Nexus asked for that.
+    pub paused_until: Option<Timestamp>,
+}
+
+impl Pace {
+    fn of(context: &Context) -> Self {
+        let report = context.client.pace().report();
+        let tenths = |rate: f64| (rate * 10.0).round() / 10.0;
+        Self {
+            statements_per_second: report.statements_per_second.map(tenths),
+            documents_per_second: report.documents_per_second.map(tenths),
+            paused_until: report.paused_for.and_then(from_now),
+        }
+    }
+}
+
+fn from_now(wait: Duration) -> Option<Timestamp> {
+    Timestamp::now().checked_add(wait).ok()
 }
 
 impl Nexus {
@@ -76,6 +136,8 @@ impl Nexus {
             state: state.name(),
             reason: state.reason().map(str::to_owned),
             last_check: context.link.audit(),
+            breaker: Breaker::of(context),
+            pace: Pace::of(context),
         }
     }
 }

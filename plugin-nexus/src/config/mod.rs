@@ -3,6 +3,8 @@
 //! It reaches the plugin as JSON with environment references resolved. Every fault names its key; faults of value are
 //! reported all at once. The only secret in it is the API key, which prints as `[redacted]`.
 
+mod breaker;
+mod limits;
 mod similarity;
 mod sync;
 
@@ -14,6 +16,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+pub use breaker::Breaker;
+pub use limits::Limits;
 pub use similarity::{Similarity, SimilarityOverride, Thresholds};
 pub use sync::{OverflowPolicy, Sync};
 
@@ -56,6 +60,12 @@ pub struct Config {
     /// How work is done.
     #[serde(default)]
     pub sync: Sync,
+    /// How much is sent to Nexus at most.
+    #[serde(default)]
+    pub limits: Limits,
+    /// When Nexus is left alone since it does not do its work.
+    #[serde(default)]
+    pub breaker: Breaker,
     /// How much of what was written is read back.
     #[serde(default)]
     pub verify: Verify,
@@ -215,6 +225,8 @@ impl Config {
         faults.range("connection.request_timeout_ms", request_timeout_ms, 1, 3_600_000);
         faults.range("connection.pool_size", pool_size as u64, 1, 256);
         self.sync.check("sync", &mut faults);
+        self.limits.check("limits", &mut faults);
+        self.breaker.check("breaker", &mut faults);
         let sample = self.verify.sample;
         if !(0.0..=1.0).contains(&sample) {
             faults.add(
@@ -298,6 +310,7 @@ impl Config {
                 base_delay: Duration::from_millis(self.sync.retry_delay_ms),
                 cap: Duration::from_millis(self.sync.max_retry_delay_ms),
             },
+            ceilings: self.limits.ceilings(),
             ..NexusConfig::new(self.nexus_url.clone())
         }
     }

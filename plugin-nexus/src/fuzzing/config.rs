@@ -95,6 +95,13 @@ fn in_range(config: &Config) {
     assert!((1..=3_600_000).contains(&refused_delay_ms));
     assert!((refused_delay_ms..=86_400_000).contains(&max_refused_delay_ms));
     assert!((1..=1_000).contains(&dead_letter_after) && (1..=1_000_000).contains(&max_dead_letters));
+    let ceilings = config.limits.ceilings();
+    for ceiling in [ceilings.statements, ceilings.documents].into_iter().flatten() {
+        assert!((1..=1_000_000).contains(&ceiling));
+    }
+    let breaker = config.breaker.settings();
+    assert!((1..=1_000).contains(&breaker.threshold));
+    assert!(!breaker.open.base.is_zero() && breaker.open.base <= breaker.open.longest);
     assert!((0.0..=1.0).contains(&config.verify.sample) && config.verify.first_batches <= 1_000_000);
     let names = config
         .collections

@@ -81,7 +81,7 @@ impl GraphError {
                 FaultClass::StatementRejected
             }
             Self::MissingEnds { .. } => FaultClass::MissingEndpoint,
-            Self::ProbeTooSlow { .. } => FaultClass::Unreachable,
+            Self::ProbeTooSlow { .. } => FaultClass::Unanswered,
             Self::WrongSetTagged { .. }
             | Self::NotDeleted { .. }
             | Self::NoForm { .. }

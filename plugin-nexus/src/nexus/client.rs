@@ -15,6 +15,7 @@ use super::answer::{self, Health, Labels, ServerStats, Stats};
 use super::config::NexusConfig;
 use super::error::NexusError;
 use super::exchange::{Exchange, Wire};
+use super::pace::Pace;
 use super::process::Process;
 use super::retry::RetryPolicy;
 use super::session::Session;
@@ -26,6 +27,7 @@ pub struct NexusClient {
     pub(super) addresses: Addresses,
     pub(super) pool_size: usize,
     pub(super) retry: RetryPolicy,
+    pace: Pace,
     exchange: Exchange,
 }
 
@@ -44,7 +46,13 @@ impl NexusClient {
             addresses,
             pool_size: config.pool_size.max(1),
             retry: config.retry,
+            pace: Pace::new(config.ceilings),
         })
+    }
+
+    /// How fast this server is worked with.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Looks which process listens now: asks `/health`, once.
@@ -85,7 +93,7 @@ impl NexusClient {
         if response.status == 404 {
             return Ok(None);
         }
-        let body = self.exchange.good(response, "labels")?;
+        let body = self.heed(self.exchange.good(response, "labels"))?;
         let answer: Labels = answer::parse(&body, "labels")?;
         answer::refuse_error(answer.error.as_ref(), "labels", self.exchange.secret())?;
         Ok(Some(answer.labels.into_iter().map(|label| label.name).collect()))
@@ -103,7 +111,15 @@ impl NexusClient {
 
     async fn get(&self, url: &Url, name: &'static str) -> Result<Vec<u8>, NexusError> {
         let response = self.exchange.get(url, name).await?;
-        self.exchange.good(response, name)
+        self.heed(self.exchange.good(response, name))
+    }
+
+    /// Tells the pace of an overload.
+    pub(super) fn heed<T>(&self, answer: Result<T, NexusError>) -> Result<T, NexusError> {
+        if let Err(NexusError::Overloaded { retry_after, .. }) = &answer {
+            self.pace.overloaded(*retry_after);
+        }
+        answer
     }
 }
 

@@ -8,6 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use super::pace::Ceilings;
 use super::retry::RetryPolicy;
 
 /// How to reach one Nexus server. Prints without secrets.
@@ -31,6 +32,8 @@ pub struct NexusConfig {
     pub max_response_bytes: usize,
     /// When and how often a failed attempt is repeated.
     pub retry: RetryPolicy,
+    /// How much is sent at most.
+    pub ceilings: Ceilings,
 }
 
 impl NexusConfig {
@@ -46,6 +49,7 @@ impl NexusConfig {
             pool_size: 8,
             max_response_bytes: 64 * 1024 * 1024,
             retry: RetryPolicy::default(),
+            ceilings: Ceilings::default(),
         }
     }
 }
@@ -62,6 +66,7 @@ impl fmt::Debug for NexusConfig {
             pool_size,
             max_response_bytes,
             retry,
+            ceilings,
         } = self;
         f.debug_struct("NexusConfig")
             .field("url", &without_credentials(url).as_str())
@@ -73,6 +78,7 @@ impl fmt::Debug for NexusConfig {
             .field("pool_size", pool_size)
             .field("max_response_bytes", max_response_bytes)
             .field("retry", retry)
+            .field("ceilings", ceilings)
             .finish()
     }
 }

@@ -57,6 +57,12 @@ pub enum NexusError {
         /// The server's Retry-After.
         retry_after: Option<Duration>,
     },
+    /// The server said when to come back, and that is not yet. Nothing was sent.
+    #[error("Nexus is overloaded and is left alone for another {wait:.0?}")]
+    Paused {
+        /// How long yet.
+        wait: Duration,
+    },
     /// The server failed.
     #[error("Nexus failed on `{request}`: {message}")]
     Server {
@@ -125,11 +131,11 @@ impl NexusError {
     /// What kind of failure it is, and so who is to blame.
     pub fn class(&self) -> FaultClass {
         match self {
-            Self::Unreachable { .. }
-            | Self::SessionEnded
-            | Self::Unsettled
-            | Self::TimedOut { .. }
-            | Self::Interrupted { .. } => FaultClass::Unreachable,
+            Self::Unreachable { .. } | Self::SessionEnded | Self::Unsettled => FaultClass::Unreachable,
+            Self::TimedOut { .. } | Self::Interrupted { .. } => FaultClass::Unanswered,
+            Self::Paused { wait } => FaultClass::Overloaded {
+                retry_after: Some(*wait),
+            },
             Self::Overloaded { retry_after, .. } => FaultClass::Overloaded {
                 retry_after: *retry_after,
             },
@@ -152,6 +158,7 @@ impl NexusError {
             | Self::SessionEnded
             | Self::Unsettled
             | Self::Overloaded { .. }
+            | Self::Paused { .. }
             | Self::Unauthorised { .. }
             | Self::RequestTooLarge { .. } => false,
             Self::TimedOut { .. }

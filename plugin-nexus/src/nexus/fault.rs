@@ -23,8 +23,10 @@ pub enum Blame {
 /// What kind of failure it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FaultClass {
-    /// The server cannot be reached, is another process, or did not answer in time.
+    /// The server cannot be reached, or is another process.
     Unreachable,
+    /// The server was reached, and gave no complete answer, or none in time.
+    Unanswered,
     /// The server asks for less.
     Overloaded {
         /// The server's Retry-After.
@@ -50,7 +52,9 @@ impl FaultClass {
     /// Who is to blame.
     pub fn blame(self) -> Blame {
         match self {
-            Self::Unreachable | Self::Overloaded { .. } | Self::ServerFault => Blame::Passing,
+            Self::Unreachable | Self::Unanswered | Self::Overloaded { .. } | Self::ServerFault => {
+                Blame::Passing
+            }
             Self::Unauthorised | Self::BadAnswer | Self::NotUnderstood => Blame::Server,
             Self::StatementRejected | Self::MissingEndpoint | Self::TooLarge => Blame::Row,
         }

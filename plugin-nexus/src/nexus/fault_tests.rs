@@ -100,7 +100,7 @@ fn each_status_has_its_class() {
             200 => None,
             400 | 422 => Some(FaultClass::StatementRejected),
             401 | 403 | 407 => Some(FaultClass::Unauthorised),
-            408 | 502 | 504 => Some(FaultClass::Unreachable),
+            408 | 502 | 504 => Some(FaultClass::Unanswered),
             413 => Some(FaultClass::TooLarge),
             425 | 429 | 503 => Some(overloaded),
             100..=499 => Some(FaultClass::BadAnswer),
@@ -155,6 +155,7 @@ fn each_class_has_its_blame() {
             Blame::Passing,
             vec![
                 FaultClass::Unreachable,
+                FaultClass::Unanswered,
                 FaultClass::Overloaded { retry_after: None },
                 FaultClass::ServerFault,
             ],
@@ -208,9 +209,9 @@ async fn each_kind_of_transport_error_has_its_meaning() {
     let limit = Duration::from_millis(200);
     let fail = async |url: &str| http.get(url).send().await.unwrap_err();
     for (url, kind, class) in [
-        (here.as_str(), Transport::Broken, FaultClass::Unreachable),
-        (&here, Transport::Broken, FaultClass::Unreachable),
-        (&here, Transport::NoAnswerInTime, FaultClass::Unreachable),
+        (here.as_str(), Transport::Broken, FaultClass::Unanswered),
+        (&here, Transport::Broken, FaultClass::Unanswered),
+        (&here, Transport::NoAnswerInTime, FaultClass::Unanswered),
         (&gone, Transport::NoConnection, FaultClass::Unreachable),
         ("http://", Transport::Unusable, FaultClass::BadAnswer),
     ] {

@@ -5,6 +5,7 @@
 //!
 //! - [`NexusClient`]: looks who listens ([`Process`]), and opens a [`Session`] with it;
 //! - [`Session`]: runs statements behind the fence, which lets no connection through to another process;
+//! - [`Pace`]: how fast that is done;
 //! - `fault`: the one table from evidence to fault and blame.
 //!
 //! Invariants: a statement reaches the process of its session or none; an answer counts only when it is complete; only
@@ -21,6 +22,7 @@ mod fault;
 #[cfg(test)]
 mod faulty_server;
 mod fence;
+mod pace;
 mod process;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -29,6 +31,7 @@ pub mod properties;
 mod redaction_tests;
 mod retry;
 mod session;
+mod throttle;
 mod tls;
 
 pub use answer::{Rows, ServerStats};
@@ -37,6 +40,7 @@ pub use config::{ApiKey, Auth, NexusConfig};
 pub use error::NexusError;
 pub(crate) use error::in_one_line;
 pub use fault::{Blame, FaultClass};
+pub use pace::{Ceilings, LONGEST_PAUSE, Pace, PaceReport, Waits};
 pub use process::Process;
 pub use retry::RetryPolicy;
 pub use session::Session;

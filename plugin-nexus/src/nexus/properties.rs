@@ -128,7 +128,7 @@ pub fn status(status: u16, retry_after_header: &[u8], text: &str) {
         200 => false,
         400 | 422 => is_about_a_statement(class),
         401 | 403 | 407 => class == FaultClass::Unauthorised,
-        408 | 502 | 504 => class == FaultClass::Unreachable,
+        408 | 502 | 504 => class == FaultClass::Unanswered,
         413 => class == FaultClass::TooLarge,
         425 | 429 | 503 => class == FaultClass::Overloaded { retry_after: asked },
         500.. => class == FaultClass::ServerFault,

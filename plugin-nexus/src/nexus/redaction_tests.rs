@@ -38,6 +38,7 @@ fn variant(error: &NexusError) -> usize {
         NexusError::BadAnswer { .. } => 12,
         NexusError::AnswerTooLarge { .. } => 13,
         NexusError::RequestTooLarge { .. } => 14,
+        NexusError::Paused { .. } => 15,
     }
 }
 
@@ -68,6 +69,7 @@ async fn every_error_is_driven_and_shows_no_secret() {
             "location: http://dbuser:dbpassword@127.0.0.1:1/\r\n".to_owned(),
             echo,
         ),
+        Reply::With(503, "retry-after: 9\r\n".to_owned(), echo),
         Reply::With(503, "retry-after: nx_topsecret\r\n".to_owned(), echo),
         answer(r#"{"error":"Parse error: nx_topsecret"}"#),
         answer(r#"{"error":"Type mismatch: nx_topsecret"}"#),
@@ -77,7 +79,7 @@ async fn every_error_is_driven_and_shows_no_secret() {
         answer(r#"{"columns":"nx_topsecret"}"#),
         answer("nx_topsecret"),
     ];
-    let mut driven = [false; 15];
+    let mut driven = [false; 16];
     let mut see = |error: NexusError| {
         assert_clean_error(&error);
         driven[variant(&error)] = true;
@@ -113,7 +115,7 @@ async fn every_error_is_driven_and_shows_no_secret() {
             see(NexusClient::new(with_credentials(&config)).unwrap_err());
         }
     }
-    assert_eq!(driven, [true; 15]);
+    assert_eq!(driven, [true; 16]);
 }
 
 #[tokio::test]

@@ -87,6 +87,7 @@ where
         let wait = match class {
             FaultClass::Overloaded { .. } | FaultClass::ServerFault => policy.wait(number, asked, chance()),
             FaultClass::Unreachable
+            | FaultClass::Unanswered
             | FaultClass::Unauthorised
             | FaultClass::NotUnderstood
             | FaultClass::StatementRejected

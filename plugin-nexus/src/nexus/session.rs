@@ -2,7 +2,8 @@
 //!
 //! It has connections of its own, all made behind the fence (`fence.rs`). It ends when another process answers, or
 //! when it is told to, and stays so: what is to be written then belongs to a new session, after the graph was checked.
-//! A statement that is under way when the session ends is not called back; it can reach no other process.
+//! A statement that is under way when the session ends is not called back; it can reach no other process. Every attempt
+//! at a statement takes its turn by the server's [`Pace`](super::Pace), which learns of every overload.
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use crate::graph::Statement;
 /// Statements to one process of Nexus and to no other. It ends when another process answers, and stays ended.
 #[derive(Debug)]
 pub struct Session {
+    client: Arc<NexusClient>,
     gate: Arc<Gate>,
     exchange: Exchange,
     cypher: Url,
@@ -41,6 +43,7 @@ impl Session {
             exchange: client
                 .wire
                 .exchange(client.pool_size, |builder| builder.connector_layer(fence))?,
+            client: Arc::clone(client),
             gate,
             cypher: client.addresses.cypher.clone(),
             retry: client.retry,
@@ -75,12 +78,29 @@ impl Session {
         if self.is_ended() {
             return Err(NexusError::SessionEnded);
         }
+        let pace = self.client.pace();
+        pace.statement(self.retry.cap)
+            .await
+            .map_err(|wait| NexusError::Paused { wait })?;
+        if self.is_ended() {
+            return Err(NexusError::SessionEnded);
+        }
+        let answer = self.exchanged(body, name).await;
+        self.client.heed(answer)
+    }
+
+    async fn exchanged(&self, body: Bytes, name: &'static str) -> Result<Rows, NexusError> {
         let response = match self.exchange.post(&self.cypher, body, name).await {
             // Refused at the fence, or not even connected.
             Err(NexusError::Unreachable { .. }) if self.is_ended() => return Err(NexusError::SessionEnded),
             other => other?,
         };
         Rows::of(&self.exchange.good(response, name)?, name, self.exchange.secret())
+    }
+
+    /// Whether statements have to wait for each other, so that their time tells nothing of the server.
+    pub fn is_paced(&self) -> bool {
+        self.client.pace().is_limited()
     }
 
     /// The process, as exactly as it is known by now.

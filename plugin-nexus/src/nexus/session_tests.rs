@@ -193,7 +193,7 @@ async fn a_stalling_server_costs_one_timeout() {
     );
     assert_eq!(
         (error.class(), error.may_have_been_applied(), seen),
-        (FaultClass::Unreachable, true, 1)
+        (FaultClass::Unanswered, true, 1)
     );
     assert!(start.elapsed() < Duration::from_secs(3));
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 use vectorizer_plugin_api::{Fault, FaultCode, Host};
 
+use super::breaker::Breaker;
 use super::document::CopyRules;
 use super::fault::StageFault;
 use super::link::Link;
@@ -28,6 +29,8 @@ pub struct Context {
     pub journal: Journal,
     /// Whether Nexus may be written to.
     pub link: Link,
+    /// Whether Nexus does its work.
+    pub breaker: Breaker,
     /// What is counted.
     pub metrics: Metrics,
     /// What is copied from payloads.
@@ -46,6 +49,7 @@ impl Context {
     ) -> Self {
         let copy_rules = CopyRules::new(config.properties.clone());
         Self {
+            breaker: Breaker::new(config.breaker.settings()),
             config,
             host,
             client,

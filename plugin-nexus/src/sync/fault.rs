@@ -4,12 +4,12 @@ use vectorizer_plugin_api::{Fault, FaultCode};
 
 use crate::graph::GraphError;
 use crate::journal::JournalError;
-use crate::nexus::Blame;
+use crate::nexus::{Blame, FaultClass};
 
 /// Why a stage did not do its batch.
 #[derive(Debug, thiserror::Error)]
 pub enum StageFault {
-    /// Nexus is out of reach or overloaded. The batch goes back, lanes wait.
+    /// Nexus is out of reach, overloaded, or fails by itself. The batch goes back, lanes wait.
     #[error("nexus: {0}")]
     Link(GraphError),
     /// Nexus refuses the key, does not understand a statement or answers what is not so. The batch goes back, and nothing
@@ -50,6 +50,14 @@ impl From<Fault> for StageFault {
 }
 
 impl StageFault {
+    /// Whether it was met on the way to Nexus, so that somebody has to look whether it is there.
+    pub fn is_of_the_way(&self) -> bool {
+        matches!(
+            self,
+            Self::Link(error) if matches!(error.class(), FaultClass::Unreachable | FaultClass::Unanswered)
+        )
+    }
+
     /// Whether the host has shut down, so that nothing will succeed any more.
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Host(fault) if fault.code == FaultCode::Closed)

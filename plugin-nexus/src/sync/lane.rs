@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::breaker::Permit;
 use super::connection::Connection;
 use super::context::{Context, now_micros};
 use super::fault::StageFault;
@@ -18,6 +19,8 @@ use crate::kill_point::kill_point;
 const EDGE_BATCH: usize = 16;
 /// How long a lane sleeps at most where nothing wakes it; documents that wait for another attempt are looked for then.
 const IDLE: Duration = Duration::from_millis(100);
+/// Wait after a fault of Nexus that passes, where nothing else makes the lane wait.
+const BREATH: Duration = Duration::from_millis(100);
 /// Wait after a fault of the host or the journal.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -63,11 +66,22 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
             _ = stop.changed() => continue,
             connection = context.link.ready() => connection,
         };
+        let mut permit = tokio::select! {
+            biased;
+            _ = stop.changed() => continue,
+            permit = context.breaker.permit() => permit,
+        };
+        // It may have waited for long.
+        if !context.link.is_ready() || connection.graph.session().is_ended() {
+            continue;
+        }
         // More work may fill the batch that is to be had soon.
         let something = context.journal.work(IDLE);
-        let soon = match context.journal.claim(stage, most) {
+        let pace = context.client.pace();
+        let soon = match context.journal.claim(stage, pace.most_documents(most)) {
             Ok(Claimable::Batch(batch)) => {
-                work(&context, &connection, stage, batch).await;
+                pace.documents(batch.claims.len()).await;
+                work(&context, &connection, stage, batch, &mut permit).await;
                 continue;
             }
             Ok(Claimable::Soon(wait)) => wait,
@@ -77,6 +91,7 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
                 PAUSE
             }
         };
+        drop(permit);
         tokio::select! {
             biased;
             _ = stop.changed() => {}
@@ -86,7 +101,13 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
     }
 }
 
-async fn work(context: &Arc<Context>, connection: &Connection, stage: Stage, batch: Batch) {
+async fn work(
+    context: &Arc<Context>,
+    connection: &Connection,
+    stage: Stage,
+    batch: Batch,
+    permit: &mut Permit<'_>,
+) {
     kill_point("claimed");
     let timer = context.metrics.batch_started(stage, &batch);
     let result = match Looks::before(context, &batch).await {
@@ -96,13 +117,18 @@ async fn work(context: &Arc<Context>, connection: &Connection, stage: Stage, bat
         Err(fault) => Err((fault, Looks::default())),
     };
     drop(timer);
-    if let Err((fault, looks)) = result {
-        context.metrics.stage_failed(&batch.collection, fault.label());
-        match fault {
-            StageFault::Rejected(error) => {
-                apart(context, connection, stage, &batch, &looks, &error.to_string()).await;
+    match result {
+        Ok(()) => permit.succeeded(),
+        Err((fault, looks)) => {
+            permit.met(&fault);
+            context.metrics.stage_failed(&batch.collection, fault.label());
+            match fault {
+                StageFault::Rejected(error) => {
+                    let error = error.to_string();
+                    apart(context, connection, stage, &batch, &looks, &error, permit).await;
+                }
+                fault => give_back(context, connection, &batch, &fault).await,
             }
-            fault => give_back(context, connection, &batch, &fault).await,
         }
     }
     kill_point("end");
@@ -115,7 +141,12 @@ async fn work(context: &Arc<Context>, connection: &Connection, stage: Stage, bat
 async fn give_back(context: &Context, connection: &Connection, batch: &Batch, fault: &StageFault) {
     context.journal.release(batch);
     match fault {
-        StageFault::Link(error) => context.link.lost(&error.to_string()),
+        StageFault::Link(error) => {
+            if fault.is_of_the_way() {
+                context.link.lost(&error.to_string());
+            }
+            tokio::time::sleep(BREATH).await;
+        }
         StageFault::Server(error) => context.link.trip(connection, &error.to_string()),
         StageFault::Repeat | StageFault::Rejected(_) => {}
         StageFault::Host(_) | StageFault::Journal(_) | StageFault::Task(_) => {
@@ -135,6 +166,7 @@ async fn apart(
     batch: &Batch,
     looks: &Looks,
     error: &str,
+    permit: &mut Permit<'_>,
 ) {
     let whole = batch.claims.len() == 1;
     for (at, claim) in batch.claims.iter().enumerate() {
@@ -148,6 +180,7 @@ async fn apart(
             }
         };
         if let Err(fault) = result {
+            permit.met(&fault);
             give_back(context, connection, &batch.part(&batch.claims[at..]), &fault).await;
             return;
         }

@@ -93,6 +93,11 @@ impl Link {
         self.audit.lock().clone()
     }
 
+    /// Whether statements may be sent now.
+    pub fn is_ready(&self) -> bool {
+        matches!(&*self.state.borrow(), LinkState::Ready(_))
+    }
+
     /// Waits until statements may be sent.
     pub async fn ready(&self) -> Arc<Connection> {
         let mut states = self.state.subscribe();

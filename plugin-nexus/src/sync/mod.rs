@@ -11,13 +11,15 @@
 //! Invariants:
 //! - A stage looks at the store when it works; a hint says only where to look. So any stage may be repeated at any time.
 //! - A document's own fault blocks that document only. A fault of Nexus or of the way to it is nobody's fault: batches go
-//!   back as they were and lanes wait for the link.
+//!   back as they were, and lanes wait for the link or at the breaker.
 //! - Nothing is written to a process of Nexus that was not checked and probed, or that did not do what it said.
 //! - Nodes are written before the edges between them; an edge is only written to a node that the journal has a state of.
 
 mod audit;
+mod breaker;
 mod connection;
 mod context;
+mod cool_down;
 mod document;
 mod edges;
 mod engine;
@@ -36,6 +38,7 @@ mod sweep;
 mod verify;
 
 pub use audit::AuditReport;
+pub use breaker::{Breaker, BreakerReport, BreakerSettings, BreakerState};
 pub use connection::Connection;
 pub use context::Context;
 pub use document::is_reserved_property;

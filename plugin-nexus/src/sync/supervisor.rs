@@ -3,8 +3,9 @@
 //! One look at `/health` a second. Another process than the one known is met in this order, and nothing is written before
 //! its turn: check what is there ([`audit`]), find out what the server can do ([`probe`]), make the indexes, move the canary,
 //! begin a new epoch of the journal and hint what the check found; then lanes may go on. A process that must not be written to is
-//! looked at again after a while, which doubles up to [`COOL_DOWN_CAP`]; one whose file is damaged stays so until it is
-//! another.
+//! looked at again after a while ([`CoolDown`]); one whose file is damaged stays so until it is another. A Nexus that answers
+//! `/health` and not the statements of the check or the probe is left to the [breaker](super::breaker) like one that does not
+//! take batches.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,25 +13,26 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::audit::{audit, repair};
+use super::breaker::BreakerState;
 use super::connection::Connection;
 use super::context::Context;
+use super::cool_down::CoolDown;
 use super::fault::StageFault;
 use super::link::LinkState;
 use crate::graph::canary::{Canary, CanaryState};
 use crate::graph::probe::{ProbeSettings, ServerFacts, probe};
 use crate::graph::{Capabilities, Graph, GraphError};
 use crate::journal::CheckedServer;
-use crate::nexus::{Process, Session};
+use crate::nexus::{FaultClass, LONGEST_PAUSE, Process, Session};
 
 /// How often a Nexus that answers is looked at.
 const WATCH: Duration = Duration::from_secs(1);
 /// First wait after a failed attempt to reach it.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// First and longest wait before a process that must not be written to is looked at again.
-const COOL_DOWN: Duration = Duration::from_secs(1);
-const COOL_DOWN_CAP: Duration = Duration::from_secs(60);
 /// The canary is moved at most so often: each time adds its record to the server's file.
 const CANARY_INTERVAL: Duration = Duration::from_secs(30);
+/// Statements of a probe, about: where their rate is limited, it is given the time for them.
+const PROBE_STATEMENTS: f64 = 150.0;
 /// How exactly the start of a process is known from wall clocks.
 const START_TOLERANCE: Duration = Duration::from_secs(2);
 
@@ -53,7 +55,10 @@ pub(super) async fn supervise(context: Arc<Context>, mut stop: watch::Receiver<b
                     // Fifty to a hundred percent, so that several plugins do not come back at once.
                     let jittered = wait.mul_f64(rand::random_range(0.5..=1.0));
                     wait = (wait * 2).min(cap);
-                    jittered
+                    match error.class() {
+                        FaultClass::Overloaded { retry_after: Some(asked) } => jittered.max(asked.min(LONGEST_PAUSE)),
+                        _ => jittered,
+                    }
                 }
             },
         };
@@ -77,7 +82,7 @@ struct Supervisor<'a> {
     damage: Option<String>,
     /// Why the present process must not be written to for now, and when it is looked at again.
     refused: Option<(String, Instant)>,
-    cool_down: Duration,
+    cool_down: CoolDown,
     canary_moved: Instant,
 }
 
@@ -90,7 +95,7 @@ impl<'a> Supervisor<'a> {
             connection: None,
             damage: None,
             refused: None,
-            cool_down: COOL_DOWN,
+            cool_down: CoolDown::new(),
             canary_moved: Instant::now(),
         }
     }
@@ -146,7 +151,8 @@ impl<'a> Supervisor<'a> {
         }
         self.damage = None;
         self.refused = None;
-        self.cool_down = COOL_DOWN;
+        self.cool_down = CoolDown::new();
+        self.context.breaker.reset();
     }
 
     async fn proceed(&mut self) -> Result<(), StageFault> {
@@ -172,17 +178,33 @@ impl<'a> Supervisor<'a> {
             return Ok(());
         }
         match self.process.clone() {
-            Some(process) => self.establish(process).await,
+            Some(process) => self.try_to_establish(process).await,
             None => Ok(()),
         }
+    }
+
+    /// Establishes a connection, where the breaker lets it.
+    async fn try_to_establish(&mut self, process: Process) -> Result<(), StageFault> {
+        let Some(mut permit) = self.context.breaker.try_permit() else {
+            return Ok(());
+        };
+        let result = self.establish(process).await;
+        match &result {
+            Ok(()) => permit.succeeded(),
+            Err(fault) => permit.met(fault),
+        }
+        result
     }
 
     fn conclude(&mut self, result: Result<(), StageFault>) -> Duration {
         match result {
             Ok(()) => WATCH,
-            Err(StageFault::Link(error)) => {
-                self.context.link.lost(&error.to_string());
-                FIRST_WAIT
+            Err(fault @ StageFault::Link(_)) => {
+                // One that is there and fails has its connection still; the breaker sees to it.
+                if fault.is_of_the_way() || self.connection.is_none() {
+                    self.context.link.lost(&fault.to_string());
+                }
+                if fault.is_of_the_way() { FIRST_WAIT } else { WATCH }
             }
             Err(StageFault::Server(error) | StageFault::Rejected(error)) => {
                 self.refuse(error.to_string());
@@ -202,8 +224,7 @@ impl<'a> Supervisor<'a> {
             connection.graph.session().end();
         }
         self.context.link.degrade(&reason);
-        self.refused = Some((reason, Instant::now() + self.cool_down));
-        self.cool_down = (self.cool_down * 2).min(COOL_DOWN_CAP);
+        self.refused = Some((reason, self.cool_down.refused(Instant::now())));
     }
 
     async fn establish(&mut self, process: Process) -> Result<(), StageFault> {
@@ -278,6 +299,7 @@ impl<'a> Supervisor<'a> {
         let connection = Arc::new(connection);
         self.connection = Some(Arc::clone(&connection));
         self.refused = None;
+        self.cool_down.serves(Instant::now());
         context.link.set_ready(connection);
         Ok(())
     }
@@ -295,7 +317,16 @@ impl<'a> Supervisor<'a> {
             label_count: stats.label_count,
             rel_count: stats.rel_count,
         };
-        let capabilities = Arc::new(probe(session, &facts, ProbeSettings::default()).await?);
+        let settings = ProbeSettings::default();
+        let pace = context.client.pace().report();
+        let slowed = pace.statements_per_second.map_or(Duration::ZERO, |rate| {
+            Duration::from_secs_f64(PROBE_STATEMENTS / rate)
+        });
+        let settings = ProbeSettings {
+            limit: settings.limit + slowed,
+            ..settings
+        };
+        let capabilities = Arc::new(probe(session, &facts, settings).await?);
         context.link.set_capabilities(Arc::clone(&capabilities));
         let missing = capabilities.missing();
         tracing::info!(
@@ -316,19 +347,34 @@ impl<'a> Supervisor<'a> {
         Ok(None)
     }
 
-    /// Moves the canary behind what was written since.
+    /// Moves the canary behind what was written since. Where no lane has work to find out with whether Nexus does its work
+    /// again, the canary does.
     async fn tend_canary(&mut self, connection: &Connection) -> Result<(), StageFault> {
-        if self.canary_moved.elapsed() >= CANARY_INTERVAL && connection.take_written() {
-            self.canary_moved = Instant::now();
-            let moved = move_canary(self.context, &connection.graph).await;
-            if moved.is_err() {
-                connection.mark_written();
+        let context = self.context;
+        let due = match context.breaker.state() {
+            BreakerState::Closed => {
+                self.canary_moved.elapsed() >= CANARY_INTERVAL && connection.take_written()
             }
-            moved?;
+            BreakerState::HalfOpen => context.journal.waiting() == 0,
+            BreakerState::Open => false,
+        };
+        if !due {
+            return Ok(());
         }
-        // A connection that served for a while is trusted as at first.
-        self.cool_down = COOL_DOWN;
-        Ok(())
+        let Some(mut permit) = context.breaker.try_permit() else {
+            connection.mark_written();
+            return Ok(());
+        };
+        self.canary_moved = Instant::now();
+        let moved = move_canary(context, &connection.graph).await;
+        match &moved {
+            Ok(()) => permit.succeeded(),
+            Err(fault) => {
+                connection.mark_written();
+                permit.met(fault);
+            }
+        }
+        moved
     }
 }
 
@@ -340,7 +386,7 @@ pub(super) async fn last_canary(context: &Context) -> Result<(), StageFault> {
     let LinkState::Ready(connection) = context.link.state() else {
         return Ok(());
     };
-    if connection.take_written() {
+    if context.breaker.state() == BreakerState::Closed && connection.take_written() {
         move_canary(context, &connection.graph).await?;
     }
     Ok(())

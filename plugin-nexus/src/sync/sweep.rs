@@ -6,6 +6,7 @@
 //! sweep came to its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -16,19 +17,38 @@ use crate::graph::{DocumentKey, GraphError};
 
 /// Documents whose edges are read at a time.
 const PAGE: usize = 100;
+/// Wait before it is begun again, where Nexus did not do its work.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Sweeps once a connection, until `stop` says true.
 pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     loop {
         let work = async {
             let connection = context.link.ready().await;
-            match sweep(&context, &connection).await {
+            // It may take long, and has time: it does not take the place of a lane's probe.
+            context.breaker.closed().await;
+            let Some(mut permit) = context.breaker.try_permit() else {
+                return;
+            };
+            let result = sweep(&context, &connection).await;
+            match &result {
+                Ok(_) => permit.succeeded(),
+                Err(fault) => permit.met(fault),
+            }
+            drop(permit);
+            match result {
                 Ok(0) => {}
                 Ok(deleted) => {
                     context.metrics.swept(deleted);
                     tracing::info!(deleted, "edges that were retracted are deleted");
                 }
-                Err(StageFault::Link(error)) => context.link.lost(&error.to_string()),
+                Err(fault @ StageFault::Link(_)) => {
+                    if fault.is_of_the_way() {
+                        context.link.lost(&fault.to_string());
+                    }
+                    tokio::time::sleep(AGAIN).await;
+                    return;
+                }
                 Err(StageFault::Server(error)) => context.link.trip(&connection, &error.to_string()),
                 Err(fault) => {
                     tracing::warn!(%fault, "retracted edges could not be deleted; they are tried at the next connect")

@@ -28,6 +28,11 @@ pub(super) async fn parameters_cost_less(graph: &Graph, from: u64) -> Result<Com
             "its cost shows from {from} documents on, there are {documents}"
         )));
     }
+    if graph.session().is_paced() {
+        return Ok(Comparison::NotLess(
+            "its cost does not show while the rate of statements is limited".to_owned(),
+        ));
+    }
     let run = RunId::fresh()?;
     let keys = (0..MAX_BRANCHES)
         .map(|n| DocumentKey::new(run.as_str(), &n.to_string()))
