@@ -80,6 +80,41 @@ async fn a_status_fault_can_strike_after_executing() {
 }
 
 #[tokio::test]
+async fn a_partial_fault_carries_out_the_first_rows_and_then_breaks() {
+    let server = server().await;
+    let create = "UNWIND $rows AS row CREATE (:Document {key: row.key})";
+    let batch =
+        |from: u32| json!({"rows": (from..from + 10).map(|key| json!({"key": key})).collect::<Vec<_>>()});
+    server
+        .faults()
+        .set(vec![FaultRule::partial(0.3).times(1)])
+        .unwrap();
+    let request = json!({"query": create, "params": batch(0)});
+    let sent = client()
+        .post(format!("{}/cypher", server.url()))
+        .json(&request)
+        .send()
+        .await;
+    assert!(sent.is_err(), "{sent:?}");
+    assert_eq!(documents(server.url()).await, 3);
+    let effect = json!({"kind": "partial", "share": 0.5, "error": "Storage error: disk full"});
+    server
+        .faults()
+        .set(vec![rule(
+            json!({"matching": "CREATE", "times": 2, "effect": effect}),
+        )])
+        .unwrap();
+    let body = answer(server.url(), create, batch(10)).await;
+    assert_eq!(body["error"], "Storage error: disk full");
+    assert_eq!(documents(server.url()).await, 8);
+    // Without rows there is nothing to do a part of.
+    answer(server.url(), CREATE, json!({})).await;
+    assert_eq!(documents(server.url()).await, 8);
+    assert_eq!(server.faults().counts().partial, 3);
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_error_fault_answers_200_with_the_given_text() {
     let server = server().await;
     server

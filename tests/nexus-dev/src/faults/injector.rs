@@ -24,7 +24,7 @@ pub(crate) enum Request<'a> {
 }
 
 /// What is done to a request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Decision {
     pub(crate) delay: Duration,
     pub(crate) effect: Option<FaultEffect>,
@@ -45,6 +45,8 @@ pub struct FaultCounts {
     pub dropped_before: u64,
     /// Connections closed after executing.
     pub dropped_after: u64,
+    /// Statements of which a part was carried out.
+    pub partial: u64,
 }
 
 /// Changes the faults of a running server; clones share the same rules.
@@ -145,6 +147,7 @@ impl FaultHandle {
             Some(FaultEffect::Pretend {}) => counts.pretended += 1,
             Some(FaultEffect::Drop { executed: false }) => counts.dropped_before += 1,
             Some(FaultEffect::Drop { executed: true }) => counts.dropped_after += 1,
+            Some(FaultEffect::Partial { .. }) => counts.partial += 1,
         }
         decision
     }

@@ -14,10 +14,15 @@ use serde::{Deserialize, Serialize};
 pub(crate) use injector::Request;
 pub use injector::{FaultCounts, FaultHandle};
 
+use crate::statement::JsonParams;
+
+/// The parameter that holds the rows of a batch.
+const ROWS: &str = "rows";
+
 /// What happens instead of, or after, the real answer.
 ///
 /// `executed` says whether the statement is carried out before the fault: a lost answer, rather than a lost request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultEffect {
     /// An HTTP error status.
@@ -47,6 +52,15 @@ pub enum FaultEffect {
         #[serde(default)]
         executed: bool,
     },
+    /// The statement is carried out with the first of its `rows` only, as by a server that gave up in the middle. A statement
+    /// without rows is not carried out.
+    Partial {
+        /// Share of the rows that are carried out, from 0 to 1, rounded down.
+        share: f64,
+        /// HTTP 200 with this text as `error`; absent: the connection is closed without an answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
 }
 
 impl FaultEffect {
@@ -56,8 +70,19 @@ impl FaultEffect {
             Self::Status { executed, .. } | Self::Error { executed, .. } | Self::Drop { executed } => {
                 *executed
             }
+            Self::Partial { .. } => true,
             Self::Pretend {} => false,
         }
+    }
+
+    /// What a statement with these parameters is carried out with; `None`: it is not carried out at all.
+    pub(crate) fn cut(&self, mut params: JsonParams) -> Option<JsonParams> {
+        let Self::Partial { share, .. } = self else {
+            return Some(params);
+        };
+        let rows = params.get_mut(ROWS)?.as_array_mut()?;
+        rows.truncate((rows.len() as f64 * share) as usize);
+        (!rows.is_empty()).then_some(params)
     }
 }
 
@@ -141,6 +166,11 @@ impl FaultRule {
         Self::with_effect(FaultEffect::Drop { executed: true })
     }
 
+    /// Carries out the first `share` (0 to 1) of the rows, then closes the connection.
+    pub fn partial(share: f64) -> Self {
+        Self::with_effect(FaultEffect::Partial { share, error: None })
+    }
+
     /// Delays by a fixed time plus a drawn one, in milliseconds.
     pub fn latency(latency_ms: u64, jitter_ms: u64) -> Self {
         Self {
@@ -200,6 +230,11 @@ impl FaultRule {
         {
             return Err(FaultError::Status(code));
         }
+        if let Some(FaultEffect::Partial { share, .. }) = self.effect
+            && !(0.0..=1.0).contains(&share)
+        {
+            return Err(FaultError::Share(share));
+        }
         if self.probes && (self.matching.is_some() || self.matching_row.is_some()) {
             return Err(FaultError::ProbesMatching);
         }
@@ -214,6 +249,9 @@ pub enum FaultError {
     /// `fraction` is not a share.
     #[error("fraction must be between 0 and 1, not {0}")]
     Fraction(f64),
+    /// `share` is not a share.
+    #[error("share must be between 0 and 1, not {0}")]
+    Share(f64),
     /// `code` is not an error status.
     #[error("code must be an HTTP error status between 400 and 599, not {0}")]
     Status(u16),
@@ -255,12 +293,26 @@ mod tests {
     }
 
     #[test]
+    fn a_partial_statement_keeps_its_first_rows_only() {
+        let params = |rows: &[u32]| json!({"rows": rows, "other": 1}).as_object().unwrap().clone();
+        let cut = |share, rows: &[u32]| FaultRule::partial(share).effect.unwrap().cut(params(rows));
+        assert_eq!(cut(0.5, &[1, 2, 3, 4, 5]), Some(params(&[1, 2])));
+        assert_eq!(cut(1.0, &[1, 2]), Some(params(&[1, 2])));
+        assert_eq!(cut(0.9, &[1]), None);
+        let partial = FaultRule::partial(1.0).effect.unwrap();
+        assert_eq!(partial.cut(JsonParams::new()), None);
+        let drop = FaultRule::drop_after().effect.unwrap();
+        assert_eq!(drop.cut(params(&[1, 2])), Some(params(&[1, 2])));
+    }
+
+    #[test]
     fn values_out_of_range_are_refused_by_name() {
         assert_eq!(FaultRule::status(200).validate(), Err(FaultError::Status(200)));
         assert_eq!(
             FaultRule::drop_after().fraction(1.5).validate(),
             Err(FaultError::Fraction(1.5))
         );
+        assert_eq!(FaultRule::partial(-0.1).validate(), Err(FaultError::Share(-0.1)));
         assert!(FaultRule::drop_after().fraction(f64::NAN).validate().is_err());
         assert!(
             FaultRule::latency(1, 1)

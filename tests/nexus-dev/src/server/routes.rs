@@ -106,7 +106,14 @@ async fn cypher(
     let CypherRequest { query, params } = request;
     let decision = app.faults.decide(Request::Statement(&query, &params));
     wait(decision.delay).await;
+    let params = match &decision.effect {
+        Some(effect) => effect.cut(params),
+        None => Some(params),
+    };
     let execute = async {
+        let Some(params) = params else {
+            return Some(Answer::table(Vec::new(), Vec::new()));
+        };
         // The statement runs to its end even when the client goes away meanwhile.
         let run = tokio::task::spawn_blocking(move || app.pipeline.run(&query, &params));
         run.await.unwrap_or_else(|error| {
@@ -154,9 +161,12 @@ async fn afflict(effect: Option<FaultEffect>, line: &Line, real: impl Future<Out
             }
             response
         }
-        FaultEffect::Error { text, .. } => Json(Answer::failure(text)).into_response(),
+        FaultEffect::Error { text, .. }
+        | FaultEffect::Partial {
+            error: Some(text), ..
+        } => Json(Answer::failure(text)).into_response(),
         FaultEffect::Pretend {} => Json(Answer::table(Vec::new(), Vec::new())).into_response(),
-        FaultEffect::Drop { .. } => {
+        FaultEffect::Drop { .. } | FaultEffect::Partial { error: None, .. } => {
             line.cut();
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
