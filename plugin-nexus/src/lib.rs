@@ -25,6 +25,7 @@ pub mod config;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod graph;
+mod job_metrics;
 pub mod journal;
 mod kill_point;
 mod logging;

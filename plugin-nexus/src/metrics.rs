@@ -11,6 +11,7 @@ use prometheus::{
     IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use crate::job_metrics::JobMetrics;
 use crate::journal::{Batch, JournalError, Stage, Work};
 use crate::nexus::Waits;
 use crate::sync::{AuditReport, BreakerState, Context, Done, LinkState};
@@ -39,6 +40,8 @@ pub struct Totals {
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Metrics {
+    /// What comparisons and backfills count.
+    pub(crate) jobs: JobMetrics,
     registry: Registry,
     sync: IntCounterVec,
     sync_errors: IntCounterVec,
@@ -79,8 +82,10 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let name = |name: &str| format!("vectorizer_nexus_{name}");
         let opts = |short: &str, help: &str| Opts::new(name(short), help);
+        let registry = Registry::new();
         let metrics = Self {
-            registry: Registry::new(),
+            jobs: JobMetrics::new(&registry)?,
+            registry,
             sync: IntCounterVec::new(
                 opts(
                     "sync_total",
@@ -384,6 +389,7 @@ impl Metrics {
             .set(i64::try_from(condition.bytes).unwrap_or(i64::MAX));
         self.journal_up.set(i64::from(condition.failure.is_none()));
         self.journal_rebuilds.set(condition.rebuilt.into());
+        self.jobs.look_at(&context.jobs);
         let state = context.link.state();
         self.up.set(i64::from(matches!(state, LinkState::Ready(_))));
         self.degraded

@@ -57,7 +57,7 @@ impl Plugin for NexusPlugin {
         responder.respond(match (request.method.as_str(), request.path.as_str()) {
             ("GET", STATUS) => answer(&Status::of(&self.engine)),
             ("GET", CAPABILITIES) => answer(&CapabilityReport::of(self.engine.context())),
-            _ => admin::respond(&self.engine.context().journal, &request)
+            _ => admin::respond(self.engine.context(), &request)
                 .unwrap_or_else(|| Response::json_error(404, "not_found", "no such route")),
         });
     }

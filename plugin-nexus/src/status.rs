@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::graph::Capabilities;
 use crate::journal::Condition;
+use crate::sync::jobs::JobState;
 use crate::sync::{AuditReport, BreakerState, Context, Engine, LinkState};
 
 /// The answer.
@@ -45,8 +46,33 @@ pub struct Status {
     pub journal: Condition,
     /// Hints that found the intake full, in batches; their collections were compared instead.
     pub intake_overflows: u64,
+    /// Comparisons and backfills that have not ended.
+    pub jobs: Jobs,
     /// By collection.
     pub collections: Vec<Collection>,
+}
+
+/// Comparisons and backfills that have not ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct Jobs {
+    /// They go on, or wait for what they hinted.
+    pub running: usize,
+    /// They have not begun, or give way to others.
+    pub queued: usize,
+    /// They wait to be resumed.
+    pub paused: usize,
+}
+
+impl Jobs {
+    fn of(context: &Context) -> Self {
+        let counts = context.jobs.counts();
+        let count = |state| counts.get(&state).copied().unwrap_or_default();
+        Self {
+            running: count(JobState::Running),
+            queued: count(JobState::Queued),
+            paused: count(JobState::Paused),
+        }
+    }
 }
 
 /// The way to Nexus.
@@ -210,6 +236,7 @@ impl Status {
             dead_letters: dead.values().sum(),
             journal: context.journal.condition(),
             intake_overflows: engine.overflowed(),
+            jobs: Jobs::of(context),
             collections: totals
                 .into_iter()
                 .map(|(name, totals)| Collection {

@@ -10,9 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use vectorizer_plugin_api::Request;
 
-use super::AdminError;
 use super::query::Query;
-use crate::config::without_position;
+use super::{AdminError, body};
 use crate::journal::{Chosen, DeadLetter, DocumentId, Journal};
 
 const LIST: &str = "/admin/sync/dead-letters";
@@ -92,16 +91,7 @@ struct Selection {
 
 impl Selection {
     fn parse(body: &[u8]) -> Result<Self, AdminError> {
-        let mut reader = serde_json::Deserializer::from_slice(body);
-        let selection = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let path = error.path().to_string();
-            let field = if path == "." { "body" } else { path.as_str() };
-            AdminError::field(field, without_position(error.inner()))
-        })?;
-        reader
-            .end()
-            .map_err(|error| AdminError::field("body", without_position(&error)))?;
-        Ok(selection)
+        body::parse(body)
     }
 
     fn chosen(&self) -> Result<Chosen<'_>, AdminError> {
@@ -233,7 +223,8 @@ mod tests {
                 name: String::new(),
             },
         };
-        let answer = super::super::respond(journal, &request).unwrap();
+        let answer = super::respond(journal, &request).unwrap();
+        let answer = super::super::respond_with(answer.map(|body| (200, body)));
         (answer.status, serde_json::from_slice(&answer.body).unwrap())
     }
 

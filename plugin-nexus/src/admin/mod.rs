@@ -3,12 +3,16 @@
 //! Invariants: every route here is registered with [`Access::Admin`], which the host enforces; input that is not understood
 //! is answered with 400 and the name of the field, and changes nothing.
 
+mod body;
 mod dead_letters;
+mod jobs;
 mod query;
 
-use vectorizer_plugin_api::{Access, Request, Response, Route};
+use serde_json::Value;
+use vectorizer_plugin_api::{Access, Fault, Request, Response, Route};
 
-use crate::journal::{Journal, JournalError};
+use crate::journal::JournalError;
+use crate::sync::Context;
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +28,12 @@ enum AdminError {
     /// What was asked for does not exist.
     #[error("{0}")]
     NotFound(&'static str),
+    /// What was asked for is not possible now.
+    #[error("{0}")]
+    Conflict(String),
+    /// The store does not answer.
+    #[error("the store does not answer: {0}")]
+    Store(Fault),
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -41,6 +51,8 @@ impl AdminError {
         let (status, error_type) = match self {
             Self::Field { .. } => (400, "validation_error"),
             Self::NotFound(_) => (404, "not_found"),
+            Self::Conflict(_) => (409, "conflict"),
+            Self::Store(_) => (503, "unavailable"),
             Self::Journal(_) => (500, "internal_error"),
         };
         Response::json_error(status, error_type, &self.to_string())
@@ -51,14 +63,21 @@ impl AdminError {
 pub(crate) fn routes() -> impl Iterator<Item = Route> {
     dead_letters::ROUTES
         .iter()
+        .chain(&jobs::ROUTES)
         .map(|(method, path)| Route::new(method, path, Access::Admin))
 }
 
 /// Answers a request; `None` where it is for none of these routes. Blocks while the journal works.
-pub(crate) fn respond(journal: &Journal, request: &Request) -> Option<Response> {
-    let answer = dead_letters::respond(journal, request)?;
-    Some(match answer {
-        Ok(body) => Response::json(200, &body),
+pub(crate) fn respond(context: &Context, request: &Request) -> Option<Response> {
+    if let Some(answer) = dead_letters::respond(&context.journal, request) {
+        return Some(respond_with(answer.map(|body| (200, body))));
+    }
+    jobs::respond(context, request).map(respond_with)
+}
+
+fn respond_with(answer: Result<(u16, Value), AdminError>) -> Response {
+    match answer {
+        Ok((status, body)) => Response::json(status, &body),
         Err(error) => error.response(),
-    })
+    }
 }

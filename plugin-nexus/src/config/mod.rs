@@ -5,6 +5,7 @@
 
 mod breaker;
 mod limits;
+mod reconcile;
 mod similarity;
 mod sync;
 
@@ -18,6 +19,7 @@ use url::Url;
 
 pub use breaker::Breaker;
 pub use limits::Limits;
+pub use reconcile::Reconcile;
 pub use similarity::{Similarity, SimilarityOverride, Thresholds};
 pub use sync::{OverflowPolicy, Sync};
 
@@ -66,6 +68,9 @@ pub struct Config {
     /// When Nexus is left alone since it does not do its work.
     #[serde(default)]
     pub breaker: Breaker,
+    /// When store and graph are compared.
+    #[serde(default)]
+    pub reconcile: Reconcile,
     /// How much of what was written is read back.
     #[serde(default)]
     pub verify: Verify,
@@ -227,6 +232,7 @@ impl Config {
         self.sync.check("sync", &mut faults);
         self.limits.check("limits", &mut faults);
         self.breaker.check("breaker", &mut faults);
+        self.reconcile.check("reconcile", &mut faults);
         let sample = self.verify.sample;
         if !(0.0..=1.0).contains(&sample) {
             faults.add(

@@ -102,6 +102,8 @@ fn in_range(config: &Config) {
     let breaker = config.breaker.settings();
     assert!((1..=1_000).contains(&breaker.threshold));
     assert!(!breaker.open.base.is_zero() && breaker.open.base <= breaker.open.longest);
+    assert!(config.reconcile.interval_seconds <= 31_536_000);
+    assert!(config.reconcile.documents_per_second <= 100_000_000);
     assert!((0.0..=1.0).contains(&config.verify.sample) && config.verify.first_batches <= 1_000_000);
     let names = config
         .collections

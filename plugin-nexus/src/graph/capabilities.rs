@@ -22,6 +22,8 @@ pub enum Operation {
     LookUpNodes,
     /// List the nodes of a bucket.
     ListBuckets,
+    /// Count the documents of each collection.
+    Census,
     /// Delete nodes with their edges.
     DeleteNodes,
     /// Create and update edges, each with its own values.
@@ -52,6 +54,7 @@ impl Operation {
             Self::UpsertNodes => "upsert_nodes",
             Self::LookUpNodes => "look_up_nodes",
             Self::ListBuckets => "list_buckets",
+            Self::Census => "census",
             Self::DeleteNodes => "delete_nodes",
             Self::UpsertEdges => "upsert_edges",
             Self::Neighbours => "neighbours",
@@ -66,10 +69,11 @@ impl Operation {
     }
 
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::UpsertNodes,
         Self::LookUpNodes,
         Self::ListBuckets,
+        Self::Census,
         Self::DeleteNodes,
         Self::UpsertEdges,
         Self::Neighbours,
@@ -93,7 +97,8 @@ impl Operation {
             | Self::UpsertEdges
             | Self::Neighbours
             | Self::RetractEdges => true,
-            Self::TwoHops
+            Self::Census
+            | Self::TwoHops
             | Self::IncomingEdges
             | Self::SweepEdges
             | Self::FilterBehindSeek
@@ -136,6 +141,8 @@ pub struct Forms {
     pub sweep: bool,
     /// Walking incoming edges; `None`: over reverse edges only.
     pub incoming: Option<HopForm>,
+    /// Whether documents can be counted by collection.
+    pub census: bool,
 }
 
 impl Forms {
@@ -146,6 +153,7 @@ impl Forms {
         retract: RetractForm::Soft,
         sweep: false,
         incoming: None,
+        census: false,
     };
 }
 

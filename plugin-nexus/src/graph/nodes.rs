@@ -1,6 +1,6 @@
 //! Writing, reading, listing and counting nodes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
@@ -174,6 +174,28 @@ impl Graph {
     /// [`GraphError::Nexus`].
     pub async fn count_nodes(&self, label: NodeLabel) -> Result<u64, GraphError> {
         self.count(&catalogue::nodes::count_nodes(label)).await
+    }
+
+    /// Counts the nodes of a label by the collection that they name; those that name none are left out. Scans the label.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Nexus`].
+    pub async fn census(&self, label: NodeLabel) -> Result<BTreeMap<String, u64>, GraphError> {
+        let statement = catalogue::nodes::census(label);
+        let mut counts = BTreeMap::new();
+        for row in self.read(&statement, &["c", "n"]).await? {
+            let Ok([collection, count]) = <[Value; 2]>::try_from(row) else {
+                return Err(bad_answer(&statement, "a row has not two values"));
+            };
+            let count = count
+                .as_u64()
+                .ok_or_else(|| bad_answer(&statement, "a count is no number"))?;
+            if let Value::String(collection) = collection {
+                *counts.entry(collection).or_default() += count;
+            }
+        }
+        Ok(counts)
     }
 
     /// Counts the nodes of a label that have no key: those whose record is lost, and strangers. Scans the label.

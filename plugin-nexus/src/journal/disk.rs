@@ -9,6 +9,7 @@
 //! | `d` + document | the dead letter, postcard; only where there is no hint |
 //! | `r` + document + source id | nothing: the source has an edge to the document |
 //! | `c` + number | the documents of a batch at work, postcard |
+//! | `j` + number | the record of a job, see [`super::jobs`] |
 //! | `mformat` | 1 byte |
 //! | `mepoch` | 4 bytes, big-endian |
 //! | `mclean` | 1 byte: whether the last run ended with nothing under way |
@@ -308,11 +309,11 @@ impl Disk {
         Ok(self.vault.apply(changes.writes())?)
     }
 
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
         Ok(self.vault.get(key)?)
     }
 
-    fn put(&self, key: &[u8], value: impl Into<Vec<u8>>) -> Result<(), JournalError> {
+    pub(super) fn put(&self, key: &[u8], value: impl Into<Vec<u8>>) -> Result<(), JournalError> {
         let mut changes = Changes::default();
         changes.put(key, value);
         self.apply(&changes)
@@ -320,16 +321,21 @@ impl Disk {
 
     /// All entries whose keys begin with `prefix`, read page by page: what is changed behind the last page is seen.
     pub(super) fn scan(&self, prefix: Vec<u8>) -> Scan<'_> {
+        self.scan_from(&prefix, prefix.clone())
+    }
+
+    /// Those of them from the key `from` on.
+    pub(super) fn scan_from(&self, prefix: &[u8], from: Vec<u8>) -> Scan<'_> {
         Scan {
             disk: self,
-            end: end_of(&prefix),
-            from: Some(prefix),
+            end: end_of(prefix),
+            from: Some(from),
             page: Vec::new().into_iter(),
         }
     }
 
     /// Hands all records of a kind to `each`, and removes those that cannot be read.
-    fn mend<T>(
+    pub(super) fn mend<T>(
         &self,
         kind: u8,
         parse: impl Fn(&[u8], &[u8]) -> Result<T, JournalError>,

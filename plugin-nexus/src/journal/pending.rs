@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::work::{Batch, Claim, Priority, Stage, Work};
-use super::{Depth, DocumentId};
+use super::{Depth, DocumentId, Standby};
 
 /// How long edges wait for a stream of nodes to end.
 const EDGE_PATIENCE: Duration = Duration::from_secs(1);
@@ -252,6 +252,24 @@ impl Pending {
         for stage in &mut self.in_flight {
             stage.remove(document);
         }
+    }
+
+    /// All documents, in the order of their ids within a collection.
+    pub(super) fn documents(&self) -> impl Iterator<Item = DocumentId> {
+        self.slots.iter().flat_map(|(collection, slots)| {
+            slots.keys().map(|id| DocumentId {
+                collection: Arc::clone(collection),
+                id: Arc::clone(id),
+            })
+        })
+    }
+
+    /// What a document waits for.
+    pub(super) fn standby(&self, document: &DocumentId) -> Option<Standby> {
+        self.slot(document).map(|slot| Standby {
+            work: slot.work,
+            in_flight: matches!(slot.place, Place::InFlight { .. }),
+        })
     }
 
     /// Adds work for a document; returns what is to be journaled.

@@ -33,8 +33,7 @@ mod futures_order {
         for task in running {
             task.await.unwrap();
         }
-        let order = order.lock().clone();
-        order
+        order.lock().clone()
     }
 }
 

@@ -43,6 +43,7 @@ fn a_ceiling_is_used_to_the_full_and_kept() {
     let seen = flood(&mut throttle, start, millis(10_000), Duration::ZERO);
     // Twenty a second, and a burst of five at first; the last is a matter of rounding.
     assert!((204..=205).contains(&seen.len()), "{}", seen.len());
+    let _ = throttle.take(1.0, start + millis(10_000));
     let wait = throttle.take(1.0, start + millis(10_000)).unwrap_err();
     assert_eq!(wait.bound, Bound::Ceiling);
 }

@@ -9,6 +9,7 @@ use vectorizer_plugin_api::{Fault, FaultCode, Host};
 use super::breaker::Breaker;
 use super::document::CopyRules;
 use super::fault::StageFault;
+use super::jobs::Jobs;
 use super::link::Link;
 use crate::config::Config;
 use crate::journal::Journal;
@@ -31,6 +32,8 @@ pub struct Context {
     pub link: Link,
     /// Whether Nexus does its work.
     pub breaker: Breaker,
+    /// Comparisons and backfills.
+    pub jobs: Jobs,
     /// What is counted.
     pub metrics: Metrics,
     /// What is copied from payloads.
@@ -50,6 +53,7 @@ impl Context {
         let copy_rules = CopyRules::new(config.properties.clone());
         Self {
             breaker: Breaker::new(config.breaker.settings()),
+            jobs: Jobs::load(&journal),
             config,
             host,
             client,

@@ -14,7 +14,7 @@ use vectorizer_plugin_api::{ChangeBatch, Fault, FaultCode, Host};
 
 use super::context::Context;
 use super::keeper::Keeper;
-use super::{lane, reconcile, supervisor, sweep};
+use super::{jobs, lane, supervisor, sweep};
 use crate::config::Config;
 use crate::journal::{Durability, Intake, IntakeEvent, Journal, Journaling, Stage, Unjournaled, Work, split};
 use crate::kill_point::kill_point;
@@ -84,7 +84,7 @@ impl Engine {
             let context = || Arc::clone(&self.context);
             tasks.push(runtime.spawn(supervisor::supervise(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(sweep::run(context(), self.stop.subscribe())));
-            tasks.push(runtime.spawn(reconcile::run(context(), self.stop.subscribe())));
+            tasks.push(runtime.spawn(jobs::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(lane::run(context(), Stage::Edges, self.stop.subscribe())));
             for _ in 0..self.context.config.sync.worker_threads {
                 tasks.push(runtime.spawn(lane::run(context(), Stage::Nodes, self.stop.subscribe())));

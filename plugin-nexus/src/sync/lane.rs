@@ -172,10 +172,12 @@ async fn apart(
     for (at, claim) in batch.claims.iter().enumerate() {
         let single = batch.part(std::slice::from_ref(claim));
         let result = if whole {
-            refuse(context, &single, looks, error)
+            refuse(context, stage, &single, looks, error)
         } else {
             match attempt(context, connection, stage, &single, looks).await {
-                Err(StageFault::Rejected(error)) => refuse(context, &single, looks, &error.to_string()),
+                Err(StageFault::Rejected(error)) => {
+                    refuse(context, stage, &single, looks, &error.to_string())
+                }
                 result => result,
             }
         };
@@ -188,7 +190,13 @@ async fn apart(
 }
 
 /// Charges the only document of a batch with a failed attempt.
-fn refuse(context: &Context, single: &Batch, looks: &Looks, error: &str) -> Result<(), StageFault> {
+fn refuse(
+    context: &Context,
+    stage: Stage,
+    single: &Batch,
+    looks: &Looks,
+    error: &str,
+) -> Result<(), StageFault> {
     let refusals: Vec<Refusal> = single
         .claims
         .iter()
@@ -198,6 +206,7 @@ fn refuse(context: &Context, single: &Batch, looks: &Looks, error: &str) -> Resu
         .journal
         .commit(single, Vec::new(), &refusals, &[], now_micros())?;
     refusal::report(context, &single.collection, &refusals, &verdicts);
+    context.jobs.settle(stage, single, Vec::new(), &verdicts);
     Ok(())
 }
 
@@ -227,6 +236,7 @@ async fn attempt(
     };
     let now = now_micros();
     context.metrics.batch_done(batch, &done, now);
+    let effects = context.jobs.effects_of(stage, batch, &done);
     let Done {
         outcomes,
         failed,
@@ -247,5 +257,6 @@ async fn attempt(
         kill_point("refused");
     }
     refusal::report(context, &batch.collection, &refusals, &verdicts);
+    context.jobs.settle(stage, batch, effects, &verdicts);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! From a hint to a true graph.
 //!
 //! ```text
-//! lane: claim a batch -> stage (nodes | edges) -> commit          reconcile: store <-> journal -> hints
+//! lane: claim a batch -> stage (nodes | edges) -> commit          jobs: store <-> journal <-> graph -> hints
 //!                          |                                      supervisor: the link to Nexus
 //!                          +-- host: the documents as they are now          audit: what is there after a restart
 //!                          +-- graph: what has to be written, no more       sweep: retracted edges, where it can delete
@@ -25,13 +25,13 @@ mod edges;
 mod engine;
 mod fault;
 mod fingerprint;
+pub mod jobs;
 mod keeper;
 mod lane;
 mod link;
 mod neighbours;
 mod nodes;
 mod plan;
-mod reconcile;
 mod refusal;
 mod supervisor;
 mod sweep;

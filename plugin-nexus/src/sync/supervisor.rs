@@ -18,6 +18,7 @@ use super::connection::Connection;
 use super::context::Context;
 use super::cool_down::CoolDown;
 use super::fault::StageFault;
+use super::jobs::{self, GraphScope, Trigger};
 use super::link::LinkState;
 use crate::graph::canary::{Canary, CanaryState};
 use crate::graph::probe::{ProbeSettings, ServerFacts, probe};
@@ -284,6 +285,10 @@ impl<'a> Supervisor<'a> {
                         keys = ?report.keys,
                         "Nexus does not hold what was written to it; it is synced again"
                     );
+                }
+                // The check looked for what the journal knows. What else there is, and what changed in the store:
+                if remembered.is_some() {
+                    jobs::order(context, Trigger::NexusRestart, None, GraphScope::Census);
                 }
                 report.unreadable.unwrap_or_default()
             }

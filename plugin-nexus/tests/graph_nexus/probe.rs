@@ -30,10 +30,11 @@ fn verdict(capabilities: &Capabilities, operation: Operation, form: &str) -> Ver
     finding.verdict.clone()
 }
 
-const STANDARD: [(&str, &str); 13] = [
+const STANDARD: [(&str, &str); 14] = [
     ("upsert_nodes", "unwind_merge"),
     ("look_up_nodes", "literal_union"),
     ("list_buckets", "literal_seek"),
+    ("census", "group_by"),
     ("delete_nodes", "tag"),
     ("upsert_edges", "branch_set"),
     ("neighbours", "plain_hop"),
@@ -46,10 +47,11 @@ const STANDARD: [(&str, &str); 13] = [
     ("plain_set", "set"),
 ];
 
-const NEXUS_2_5: [(&str, &str); 13] = [
+const NEXUS_2_5: [(&str, &str); 14] = [
     ("upsert_nodes", "unwind_merge"),
     ("look_up_nodes", "literal_union"),
     ("list_buckets", "literal_seek"),
+    ("census", "group_by"),
     ("delete_nodes", "tag"),
     ("upsert_edges", "branch_set"),
     ("neighbours", "range_hop"),

@@ -120,6 +120,15 @@ pub fn count_nodes(label: NodeLabel) -> Statement {
     Statement::quoting("count_nodes", format!("MATCH (d:{label}) RETURN count(d) AS n"))
 }
 
+/// Counts the nodes of a label by collection (section 9): columns `c` and `n`. Scans the label.
+pub fn census(label: NodeLabel) -> Statement {
+    let label = label.name();
+    Statement::quoting(
+        "census",
+        format!("MATCH (d:{label}) RETURN d.collection AS c, count(d) AS n"),
+    )
+}
+
 /// Counts the nodes of a label whose record is lost, or that never had a key: one row, column `n`. Scans the label.
 pub fn count_unreadable(label: NodeLabel) -> Statement {
     let label = label.name();

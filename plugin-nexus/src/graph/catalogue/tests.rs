@@ -11,8 +11,8 @@ use super::edges::{
 };
 use super::limits::MAX_BATCH_BYTES;
 use super::nodes::{
-    LookupForm, count_nodes, count_unreadable, delete_tagged, ensure_indexes, list_buckets, list_tagged,
-    look_up_nodes, read_nodes, tag_nodes, upsert_nodes,
+    LookupForm, census, count_nodes, count_unreadable, delete_tagged, ensure_indexes, list_buckets,
+    list_tagged, look_up_nodes, read_nodes, tag_nodes, upsert_nodes,
 };
 use super::*;
 use crate::graph::key::{Bucket, DocumentKey, EntityKey, NodeKey, RunId, ScratchKey};
@@ -55,6 +55,7 @@ fn all_statements() -> Vec<Statement> {
         all.extend(upsert_nodes(label, [(both[0], &record)]).unwrap());
         all.extend([
             count_nodes(label),
+            census(label),
             count_unreadable(label),
             list_tagged(label, &run),
             delete_tagged(label, &run),

@@ -145,6 +145,11 @@ impl Probe {
             listed,
             &vec![a, b.clone(), c],
         )?;
+        let counted = self.scratch.census().await;
+        let expected = self.scratch.counts();
+        self.scratch.graph.forms.census =
+            self.judge
+                .judge(Operation::Census, "group_by", counted, &expected)?;
         let filtered = self.scratch.filtered().await;
         self.judge
             .judge(Operation::FilterBehindSeek, "where", filtered, &vec![b.clone()])?;

@@ -107,7 +107,12 @@ impl Scratch {
         let writes = (0_u8..)
             .zip(&self.keys)
             .map(|(n, key)| {
-                let desired = json!({"n": n, "bucket": self.bucket.as_str(), "at": at});
+                let desired = json!({
+                    "n": n,
+                    "bucket": self.bucket.as_str(),
+                    "collection": self.collection(n < 2),
+                    "at": at,
+                });
                 NodeWrite::build(key.clone(), desired.as_object().unwrap_or(&JsonMap::new()), None)
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -145,6 +150,25 @@ impl Scratch {
         }
         keys.sort();
         Ok(keys)
+    }
+
+    /// The collection of the first two nodes, or that of the last.
+    fn collection(&self, of_two: bool) -> String {
+        format!("{}/{of_two}", self.bucket.as_str())
+    }
+
+    /// The three nodes by collection, as they should be counted.
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        [(true, 2), (false, 1)]
+            .map(|(of_two, count)| (self.collection(of_two), count))
+            .into()
+    }
+
+    pub(super) async fn census(&self) -> Result<BTreeMap<String, u64>, GraphError> {
+        let mut counts = self.graph.census(NodeLabel::Scratch).await?;
+        let ours = [self.collection(true), self.collection(false)];
+        counts.retain(|collection, _| ours.contains(collection));
+        Ok(counts)
     }
 
     pub(super) async fn filtered(&self) -> Result<Vec<String>, GraphError> {
