@@ -198,7 +198,9 @@ impl Vectorizer {
             let status = self.status()?;
             let idle = status["queue_depth"] == 0
                 && status["nexus"]["state"] == "ready"
-                && !status["last_reconcile"].is_null();
+                && !status["last_reconcile"].is_null()
+                && status["jobs"]["running"] == 0
+                && status["jobs"]["queued"] == 0;
             quiet = if idle { quiet + 1 } else { 0 };
             // Hints may still be on their way from the intake to the queue.
             Ok(quiet >= 5)
