@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use super::storage::Folder;
 use super::tests::settings;
 use super::timing::Moment;
 use super::*;

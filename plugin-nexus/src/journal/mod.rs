@@ -30,6 +30,7 @@ mod failure;
 mod intake;
 mod jobs;
 mod keys;
+mod opening;
 mod pending;
 mod server;
 mod state;
@@ -40,7 +41,6 @@ mod vault;
 mod work;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -66,9 +66,7 @@ use changes::Changes;
 use dead_letter::DeadIndex;
 use disk::Disk;
 use pending::{Hint, Pending};
-use storage::{Folder, Medium};
 use timing::Timing;
-use vault::{Origin, Vault};
 
 /// A document, by collection and id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,64 +158,7 @@ pub struct Journal {
     upkeep: Mutex<upkeep::Measured>,
 }
 
-/// How long after a run that did not end well claims are written out at once.
-const CAREFUL: Duration = Duration::from_secs(60);
-
 impl Journal {
-    /// Opens the journal in `folder`. The hints of the last run are pending again; those that failed with their attempts
-    /// counted, and not before they are due. What cannot be read is put aside, and the journal begins anew.
-    ///
-    /// # Errors
-    /// [`JournalError`]: another process has it, the file system refuses, or a later release wrote it.
-    pub fn open(folder: &Path, settings: Settings) -> Result<Self, JournalError> {
-        let medium = Folder::take(folder)?;
-        let opened = Self::open_on(Box::new(medium), settings, Arc::new(timing::System));
-        opened.map_err(|error| match error {
-            JournalError::Storage(error) => JournalError::Open {
-                folder: folder.to_owned(),
-                reason: error.to_string(),
-            },
-            error => error,
-        })
-    }
-
-    fn open_on(
-        medium: Box<dyn Medium>,
-        settings: Settings,
-        timing: Arc<dyn Timing>,
-    ) -> Result<Self, JournalError> {
-        let (vault, mut origin) = Vault::open(medium)?;
-        let disk = Disk::new(vault);
-        let now = timing.now();
-        let mut loaded = Loaded::from(&disk, origin != Origin::Kept, &settings, now);
-        if let Err(error) = &loaded
-            && origin == Origin::Kept
-            && let Some(reason) = error.damage()
-        {
-            disk.vault.set_aside(&reason)?;
-            origin = Origin::Rebuilt { reason };
-            loaded = Loaded::from(&disk, origin != Origin::Kept, &settings, now);
-        }
-        let loaded = loaded?;
-        let clean = loaded.clean && origin == Origin::Kept;
-        let mut journal = Self {
-            disk,
-            desk: Mutex::new(loaded.desk),
-            dirty: Mutex::default(),
-            all_dirty: AtomicBool::new(false),
-            work: Notify::new(),
-            dirt: Notify::new(),
-            settings,
-            claims: AtomicU64::new(0),
-            careful_until: (!clean).then(|| now.instant + CAREFUL),
-            condition: Mutex::new(Condition::at_start(origin, loaded.clean, now.unix_micros)),
-            upkeep: Mutex::default(),
-            timing,
-        };
-        journal.put_interrupted_back(loaded.interrupted)?;
-        Ok(journal)
-    }
-
     /// Takes hints in: these documents changed and need this work since `since_micros` (Unix time). Those that failed
     /// before start anew, dead letters too. Where the queue is full the collection becomes dirty instead.
     ///
@@ -429,73 +370,6 @@ impl Journal {
     pub fn close(&self, clean: bool) -> Result<(), JournalError> {
         self.forget_claims()?;
         self.disk.close(clean)
-    }
-}
-
-/// What the last run left.
-struct Loaded {
-    desk: Desk,
-    /// Whether it ended with nothing under way.
-    clean: bool,
-    /// Documents that were at work when it ended.
-    interrupted: Vec<DocumentId>,
-}
-
-impl Loaded {
-    fn from(
-        disk: &Disk,
-        is_new: bool,
-        settings: &Settings,
-        now: timing::Moment,
-    ) -> Result<Self, JournalError> {
-        let clean = disk.begin(is_new)?;
-        let mut desk = Desk {
-            pending: Pending::new(now.instant),
-            dead: DeadIndex::default(),
-        };
-        let pending = &mut desk.pending;
-        let mut unreadable = 0;
-        unreadable += disk
-            .hints(|(document, work, since_micros)| {
-                pending.add(
-                    &document,
-                    work,
-                    since_micros,
-                    now.instant,
-                    Hint::Change,
-                    Priority::Bulk,
-                );
-            })?
-            .0;
-        let mut stale = Changes::default();
-        let mut too_long = Ok(());
-        unreadable += disk
-            .failures(|(document, failure)| {
-                let restored = failure.is_some_and(|failure| {
-                    let due = now.at(failure.due_micros, settings.attempts.backoff.longest);
-                    let due = Some(due).filter(|due| *due > now.instant);
-                    pending.restore(&document, failure.attempts, failure.interrupted, due)
-                });
-                if !restored && let Err(error) = stale.remove_failure(&document) {
-                    too_long = Err(error);
-                }
-            })?
-            .0;
-        too_long?;
-        unreadable += disk.dead(|document| desk.dead.insert(&document))?.0;
-        let mut interrupted = Vec::new();
-        unreadable += disk
-            .claims(|(key, documents)| {
-                stale.remove(key);
-                interrupted.extend(documents);
-            })?
-            .0;
-        disk.apply(&stale)?;
-        Ok(Self {
-            desk,
-            clean: clean && unreadable == 0,
-            interrupted,
-        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The journal over real files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use proptest::prelude::*;
 
