@@ -55,7 +55,16 @@ impl Artifacts {
     /// # Errors
     /// [`TestError::Process`] where cargo fails.
     pub fn build(profile: Profile) -> Result<Self, TestError> {
+        Self::build_in(profile, &[])
+    }
+
+    /// As [`Artifacts::build`], with further variables in cargo's environment.
+    ///
+    /// # Errors
+    /// [`TestError::Process`] where cargo fails.
+    pub fn build_in(profile: Profile, environment: &[(String, String)]) -> Result<Self, TestError> {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.envs(environment.iter().map(|(name, value)| (name, value)));
         cargo.current_dir(workspace()).arg("build");
         for package in ["vectorizer-plugin-nexus", "vectorizer-host", "nexus-dev"] {
             cargo.args(["--package", package]);

@@ -1,6 +1,7 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `bench`.
+//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `coverage`.
 
 mod check;
+mod coverage;
 mod demo;
 
 use std::process::ExitCode;
@@ -24,9 +25,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Runs the benchmarks against release builds.
+    /// Runs the benchmarks against release builds; all of them end with the report in `target/bench/report.json`.
     Bench {
-        /// For `cargo bench`, as `--bench hook`.
+        /// For `cargo bench`, as `--bench report -- --scale small`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Runs the tests and says which lines they run, by crate and file.
+    Coverage {
+        /// For `cargo test`; without any, all tests are run.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -37,6 +44,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Test { arguments } => check::test(&arguments),
         Command::Bench { arguments } => check::bench(&arguments),
+        Command::Coverage { arguments } => coverage::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
