@@ -8,6 +8,7 @@ pub mod data;
 pub mod nexus;
 pub mod oracle;
 pub mod process;
+pub mod scrape;
 pub mod vectorizer;
 
 /// A client for which every status is an answer, not an error.

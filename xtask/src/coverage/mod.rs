@@ -31,7 +31,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), TestError> {
     check_tools()?;
     let folder = target().join("coverage");
     let environment = environment(&folder.join("build"))?;
-    cargo(&["llvm-cov", "clean", "--workspace", "--profraw-only"], &environment)?;
+    cargo(
+        &["llvm-cov", "clean", "--workspace", "--profraw-only"],
+        &environment,
+    )?;
     Artifacts::build_in(Profile::Dev, &environment)?;
     let mut test = vec!["test", "--no-fail-fast"];
     match arguments {

@@ -23,7 +23,9 @@ pub(super) fn only(files: Vec<FileLines>, workspace: &Path) -> Result<Vec<FileLi
     let mut kept = Vec::new();
     for file in files {
         let path = PathBuf::from(&file.path);
-        let Ok(below) = path.strip_prefix(workspace) else { continue };
+        let Ok(below) = path.strip_prefix(workspace) else {
+            continue;
+        };
         let below = below.to_string_lossy().into_owned();
         if !below.contains("/src/") || FOR_TESTS.iter().any(|folder| below.starts_with(folder)) {
             continue;
@@ -43,7 +45,9 @@ pub(super) fn only(files: Vec<FileLines>, workspace: &Path) -> Result<Vec<FileLi
             !path.ancestors().any(|folder| declared.contains(folder))
         })
         .filter_map(|(below, mut file)| {
-            let end = sources.get(Path::new(&file.path)).and_then(|text| tests_begin(text));
+            let end = sources
+                .get(Path::new(&file.path))
+                .and_then(|text| tests_begin(text));
             if let Some(end) = end {
                 file.hits.retain(|line, _| *line < end);
             }

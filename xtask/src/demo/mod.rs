@@ -7,7 +7,6 @@ mod corpus;
 mod load;
 mod place;
 mod report;
-mod scrape;
 
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -20,6 +19,7 @@ use vectorizer_tests::build::{Artifacts, Profile};
 use vectorizer_tests::nexus::{Kind, Nexus};
 use vectorizer_tests::oracle::{self, Expectation};
 use vectorizer_tests::process::{Server, free_port};
+use vectorizer_tests::scrape::Scrape;
 use vectorizer_tests::vectorizer::{HostFolder, Vectorizer};
 
 /// Edges a document in the demo, and their least score. The built-in vectoriser compares words, so related texts score lower
@@ -93,7 +93,7 @@ pub(crate) fn run(options: &Options) -> Result<(), TestError> {
 
     eprintln!("Reading the whole graph back and comparing it with the store ...");
     let findings = oracle::compare(&host, &nexus, EXPECT)?;
-    let scrape = scrape::Scrape::parse(&host.metrics()?);
+    let scrape = Scrape::parse(&host.metrics()?);
     report::print(&host, &nexus, &findings, &scrape)?;
     if let Some(file) = &options.report {
         report::write(file, &findings, &scrape)?;

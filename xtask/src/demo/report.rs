@@ -9,7 +9,7 @@ use vectorizer_tests::nexus::{Edge, Nexus, Node};
 use vectorizer_tests::oracle::Findings;
 use vectorizer_tests::vectorizer::Vectorizer;
 
-use super::scrape::Scrape;
+use vectorizer_tests::scrape::Scrape;
 
 const LAG: &str = "vectorizer_nexus_lag_seconds";
 const HOOK: &str = "vectorizer_plugin_notify_seconds";

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 /// The histograms of a scrape: name to upper bounds with cumulative counts. Labels are added up.
 #[derive(Debug, Default)]
-pub(crate) struct Scrape {
+pub struct Scrape {
     histograms: BTreeMap<String, Vec<(f64, f64)>>,
 }
 
 impl Scrape {
     /// Reads a scrape; lines that are no buckets are passed over.
-    pub(crate) fn parse(text: &str) -> Self {
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
         let mut scrape = Self::default();
         for line in text.lines() {
             if let Some((name, bound, count)) = bucket(line) {
@@ -27,8 +28,24 @@ impl Scrape {
         scrape
     }
 
+    /// What was counted since an earlier scrape of the same process.
+    #[must_use]
+    pub fn since(mut self, earlier: &Self) -> Self {
+        for (name, buckets) in &mut self.histograms {
+            for (bound, count) in buckets {
+                let before = earlier
+                    .histograms
+                    .get(name)
+                    .and_then(|buckets| buckets.iter().find(|(known, _)| known.total_cmp(bound).is_eq()));
+                *count -= before.map_or(0.0, |(_, count)| *count);
+            }
+        }
+        self
+    }
+
     /// The quantile of a histogram, between the bounds of its bucket by proportion. 0 where nothing was counted.
-    pub(crate) fn quantile(&self, name: &str, quantile: f64) -> f64 {
+    #[must_use]
+    pub fn quantile(&self, name: &str, quantile: f64) -> f64 {
         let Some(buckets) = self.histograms.get(name) else {
             return 0.0;
         };
@@ -72,6 +89,14 @@ mod tests {
         assert!((scrape.quantile("h", 0.5) - 1.0).abs() < 1e-9);
         assert!((scrape.quantile("h", 0.75) - 1.5).abs() < 1e-9);
         assert!(scrape.quantile("none", 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_was_counted_before_is_taken_off() {
+        let earlier =
+            Scrape::parse("h_bucket{le=\"1\"} 10\nh_bucket{le=\"2\"} 10\nh_bucket{le=\"+Inf\"} 10\n");
+        let later = Scrape::parse("h_bucket{le=\"1\"} 10\nh_bucket{le=\"2\"} 20\nh_bucket{le=\"+Inf\"} 20\n");
+        assert!((later.since(&earlier).quantile("h", 0.5) - 1.5).abs() < 1e-9);
     }
 
     #[test]
