@@ -59,7 +59,7 @@ struct Run {
 fn measure(case: &Case, options: &Options, findings: &mut Findings) {
     let (setup, timed) = record(case);
     // Each goes first half of the time.
-    let bare_first = options.turn % 2 == 0;
+    let bare_first = options.turn.is_multiple_of(2);
     let mut bare = bare_first.then(|| bare(&setup, &timed));
     let plugin = through_plugin(case, None);
     let bare = bare.take().unwrap_or_else(|| self::bare(&setup, &timed));
