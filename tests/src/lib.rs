@@ -9,6 +9,7 @@ pub mod nexus;
 pub mod oracle;
 pub mod process;
 pub mod scrape;
+pub mod soak;
 pub mod vectorizer;
 
 /// A client for which every status is an answer, not an error.

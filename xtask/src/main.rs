@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `coverage`.
+//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `coverage`, `soak`.
 
 mod check;
 mod coverage;
 mod demo;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Looks for lost changes under faults, for a while.
+    Soak(soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Test { arguments } => check::test(&arguments),
         Command::Bench { arguments } => check::bench(&arguments),
         Command::Coverage { arguments } => coverage::run(&arguments),
+        Command::Soak(options) => soak::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
