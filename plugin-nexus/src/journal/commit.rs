@@ -30,6 +30,8 @@ pub struct Outcome {
     pub gained: Vec<String>,
     /// Targets to which it has none any more.
     pub lost: Vec<String>,
+    /// Sources that had an edge to it, and are told by the same commit that it is gone: once is enough.
+    pub parted: Vec<String>,
 }
 
 impl Outcome {
@@ -41,6 +43,7 @@ impl Outcome {
             state,
             gained: Vec::new(),
             lost: Vec::new(),
+            parted: Vec::new(),
         }
     }
 }
@@ -99,6 +102,10 @@ impl Journal {
             }
             for target in &outcome.gained {
                 changes.put_edge(&document, target)?;
+            }
+            for source in &outcome.parted {
+                let source = DocumentId::new(Arc::clone(&batch.collection), source.as_str());
+                changes.remove_edge(&source, &outcome.id)?;
             }
             done.insert(outcome.id, outcome.left);
         }

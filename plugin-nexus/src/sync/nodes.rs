@@ -150,9 +150,11 @@ async fn remove(
     kill_point("deleted");
     for Gone { id, state, .. } in gone {
         let document = batch.document(&id);
-        for source in context.journal.sources(&document)? {
-            done.marks.push((source.into(), Work::EDGES));
-        }
+        // The reverse index forgets them as they are told: after a damaged journal it may hold sources that have no such edge.
+        // Two documents that are gone, each noted as a source of the other, would tell each other for ever.
+        let parted = context.journal.sources(&document)?;
+        let marks = parted.iter().map(|source| (source.as_str().into(), Work::EDGES));
+        done.marks.extend(marks);
         let lost = state
             .into_iter()
             .flat_map(|state| state.edges)
@@ -164,6 +166,7 @@ async fn remove(
             state: StateChange::Remove,
             gained: Vec::new(),
             lost,
+            parted,
         });
     }
     Ok(())
@@ -290,6 +293,7 @@ async fn write(
             state: StateChange::Put(state),
             gained: Vec::new(),
             lost,
+            parted: Vec::new(),
         });
     }
     Ok(())
