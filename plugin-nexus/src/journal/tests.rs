@@ -115,6 +115,38 @@ fn hints_and_states_outlive_the_process() {
     );
 }
 
+/// Two documents that are gone and noted as each other's sources would otherwise be told of each other for ever.
+#[test]
+fn a_document_that_is_gone_forgets_the_sources_it_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    add(&journal, "c", &["a", "b"]);
+    let batch = journal.claim(Stage::Nodes, 9).unwrap().batch().unwrap();
+    let outcome = |id: &str, target: &str| {
+        let state = StateChange::Put(state(1, &[target]));
+        let mut outcome = Outcome::new(id.into(), Work::NONE, state);
+        outcome.gained = vec![target.into()];
+        outcome
+    };
+    let outcomes = vec![outcome("a", "b"), outcome("b", "a")];
+    journal.commit(&batch, outcomes, &[], &[], 6).unwrap();
+    journal.end(&batch).unwrap();
+    let sources = |id: &str| journal.sources(&DocumentId::new("c", id)).unwrap();
+    assert_eq!(
+        (sources("a"), sources("b")),
+        (vec!["b".to_owned()], vec!["a".to_owned()])
+    );
+
+    add(&journal, "c", &["a"]);
+    let batch = journal.claim(Stage::Nodes, 9).unwrap().batch().unwrap();
+    let mut gone = Outcome::new("a".into(), Work::NONE, StateChange::Remove);
+    gone.parted = sources("a");
+    let told = [("b".into(), Work::EDGES)];
+    journal.commit(&batch, vec![gone], &[], &told, 7).unwrap();
+    assert!(sources("a").is_empty());
+    assert_eq!(sources("b"), ["a"], "that one is told by its own end");
+}
+
 #[test]
 fn a_crash_begins_a_new_epoch_and_a_clean_end_does_not() {
     let folder = tempfile::tempdir().unwrap();

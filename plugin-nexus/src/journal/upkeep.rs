@@ -23,8 +23,9 @@ const SMALL: u64 = 48 << 20;
 const OUTGROWN: u64 = 3;
 /// Written entries after which a large one is measured again.
 const MEASURE_AFTER: u64 = 50_000;
-/// A measurement reads everything: it is not repeated before so many times the time it took.
-const MEASURE_REST: u32 = 20;
+/// A measurement reads everything: it is not repeated before so many times the time it took, at most this time.
+const MEASURE_REST: u32 = 10;
+const LONGEST_REST: Duration = Duration::from_secs(20);
 /// Waits between attempts to get a failed storage back.
 const REOPEN: Backoff = Backoff {
     base: Duration::from_millis(500),
@@ -231,6 +232,7 @@ impl Journal {
         let begun = Instant::now();
         let written = vault.written();
         let live = vault.live_bytes()?;
+        let rest = (begun.elapsed() * MEASURE_REST).min(LONGEST_REST);
         let outgrown = size > SMALL.max(live * OUTGROWN);
         if outgrown {
             vault.rewrite(as_they_are)?;
@@ -245,7 +247,7 @@ impl Journal {
         }
         let mut measured = self.upkeep.lock();
         measured.written = written;
-        measured.next = Some(now + begun.elapsed() * MEASURE_REST);
+        measured.next = Some(now + rest);
         Ok(outgrown)
     }
 }
