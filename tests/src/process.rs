@@ -15,6 +15,9 @@ use crate::TestError;
 /// How long a server may take to start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a server that is dropped may take to write its counts, where lines are counted.
+const COUNTING: Duration = Duration::from_secs(15);
+
 /// A running server. Dropped, it is killed.
 #[derive(Debug)]
 pub struct Server {
@@ -194,6 +197,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // A process that is killed takes its counts of lines that it ran along.
+        if std::env::var_os("LLVM_PROFILE_FILE").is_some() && matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::TERM);
+            let end = Instant::now() + COUNTING;
+            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,7 +1,7 @@
 //! `cargo xtask coverage`: which lines of the product the tests run, by crate and file.
 //!
 //! The programs that tests load are built with counters too, so what the plugin does inside a host, and hosts and graph servers
-//! as processes of their own, counts. A process that is killed writes no counters: what only such a process ran is missing.
+//! as processes of their own, counts. A process that a test kills writes no counters: what only such a process ran is missing.
 //!
 //! Needs `cargo-llvm-cov`, and `llvm-cov` and `llvm-profdata` of the LLVM that rustc was built with.
 

@@ -34,10 +34,16 @@ pub(super) fn only(files: Vec<FileLines>, workspace: &Path) -> Result<Vec<FileLi
         sources.insert(path, text);
         kept.push((below, file));
     }
-    let declared: BTreeSet<PathBuf> = sources
-        .iter()
-        .flat_map(|(path, text)| test_modules(path, text))
-        .collect();
+    let mut declared: BTreeSet<PathBuf> = BTreeSet::new();
+    for (path, text) in &sources {
+        declared.extend(test_modules(path, text));
+    }
+    // One that only declares modules has no lines of its own, and is not among the files.
+    for parent in sources.keys().flat_map(|path| parents(path)) {
+        if let Ok(text) = fs::read_to_string(&parent) {
+            declared.extend(test_modules(&parent, &text));
+        }
+    }
     Ok(kept
         .into_iter()
         .filter(|(_, file)| {
@@ -57,6 +63,17 @@ pub(super) fn only(files: Vec<FileLines>, workspace: &Path) -> Result<Vec<FileLi
         .collect())
 }
 
+/// Where the module of a file may be declared.
+fn parents(path: &Path) -> [PathBuf; 4] {
+    let folder = path.with_file_name("");
+    [
+        folder.join("mod.rs"),
+        folder.join("lib.rs"),
+        folder.join("main.rs"),
+        folder.with_extension("rs"),
+    ]
+}
+
 /// The files and folders of the modules that a file declares for tests only.
 fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
     let folder = match path.file_stem().and_then(|stem| stem.to_str()) {
@@ -65,12 +82,20 @@ fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
     };
     let mut found = Vec::new();
     let mut marked = false;
+    let mut elsewhere = None;
     for line in text.lines().map(str::trim) {
         if MARKS.contains(&line) {
             marked = true;
+            elsewhere = None;
+        } else if let Some(file) = line
+            .strip_prefix("#[path = \"")
+            .and_then(|rest| rest.strip_suffix("\"]"))
+        {
+            elsewhere = Some(path.with_file_name(file));
         } else if let Some(name) = module(line).filter(|_| marked) {
             found.push(folder.join(format!("{name}.rs")));
             found.push(folder.join(name));
+            found.extend(elsewhere.take());
             marked = false;
         } else if !line.starts_with("#[") && !line.starts_with("//") {
             marked = false;
@@ -120,6 +145,10 @@ mod tests {
             test_modules(Path::new("/w/c/src/x.rs"), "#[cfg(test)]\nmod tests;")[0],
             name("x/tests.rs")
         );
+        let elsewhere = "#[cfg(any(test, fuzzing))]\n#[path = \"y.rs\"]\npub mod z;";
+        assert!(test_modules(Path::new("/w/c/src/x.rs"), elsewhere).contains(&name("y.rs")));
+        assert!(parents(Path::new("/w/c/src/x/y.rs")).contains(&name("x.rs")));
+        assert!(parents(Path::new("/w/c/src/x/y.rs")).contains(&name("x/mod.rs")));
     }
 
     #[test]
