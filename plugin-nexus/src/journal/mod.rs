@@ -14,7 +14,7 @@
 //! - A document that fails by its own fault waits, and after so many attempts it becomes a dead letter. Both are written
 //!   with the hint, in one atomic batch ([`Refusal`], [`DeadLetter`]).
 //! - A storage that fails costs nothing but memory: hints wait there, lanes stand still, and it is reopened; one that cannot
-//!   be read is put aside, and everything is compared with the store and the graph ([`upkeep`]).
+//!   be read is put aside, and everything is compared with the store and the graph.
 //! - Its disk follows what is in it: a storage that has outgrown its content is rewritten into a new one.
 //! - What a crash takes with it (the last [`crate::config::Sync::flush_interval_ms`]) the reconcile at the next start
 //!   finds again. After a crash the journal begins a new *epoch*: a state written in an older one is not relied upon

@@ -58,7 +58,7 @@ pub struct Waits {
     pub retry_after: u64,
 }
 
-/// See the [module](self).
+/// The pace at which Nexus is worked with; see `pace.rs`.
 #[derive(Debug)]
 pub struct Pace {
     core: Mutex<Core>,

@@ -39,7 +39,7 @@ pub struct BreakerReport {
     pub reason: Option<String>,
 }
 
-/// See the [module](self).
+/// Whether a server that is there does its work. Whoever sends statements holds a permit of it.
 #[derive(Debug)]
 pub struct Breaker {
     inner: Mutex<Inner>,

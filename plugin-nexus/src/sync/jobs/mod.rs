@@ -12,7 +12,7 @@
 //! - One page at a time is worked on: of the jobs that can go on, requested ones come first, then the one that has begun.
 //! - The record is written after each page. After a kill a requested job goes on behind the last page; others are begun anew
 //!   by the comparison at the start.
-//! - Memory is bounded: at most [`MAX_OUTSTANDING`] documents that a job hinted are on their way, and [`KEPT`] ended jobs
+//! - Memory is bounded: at most 20,000 documents that a job hinted are on their way, and 100 ended jobs
 //!   are remembered.
 //! - A document that is known to be on its way to the graph is no difference.
 
