@@ -122,6 +122,10 @@ impl PluginHost {
             }
             Ok::<(), std::convert::Infallible>(())
         });
+        // Where none has any use for hints, the next call costs one load.
+        if !self.entries.iter().any(|entry| entry.listens()) {
+            self.active.store(false, Ordering::Release);
+        }
     }
 
     /// Tells the plugins of something that happened to a whole collection.
@@ -190,7 +194,10 @@ impl PluginHost {
             .map_or("", |handshake| handshake.config_section.as_str());
         let config = PluginsConfig::from_document(document).map_err(invalid)?;
         let config = config.section_of(plugin, section, document).map_err(invalid)?;
-        entry.call(|instance| instance.reload(&config.to_string()))
+        entry.call(|instance| instance.reload(&config.to_string()))?;
+        entry.listen();
+        self.active.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Stops all plugins: first none takes new hints, then each finishes or saves its work within `deadline`

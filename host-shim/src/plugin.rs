@@ -112,6 +112,8 @@ pub(crate) struct PluginEntry {
     running: Option<Running>,
     state: AtomicU8,
     reason: Mutex<String>,
+    /// Whether it said that it has no use for hints.
+    deaf: AtomicBool,
     pub(crate) counters: Counters,
 }
 
@@ -137,6 +139,7 @@ impl PluginEntry {
             running,
             state: AtomicU8::new(state as u8),
             reason: Mutex::new(reason),
+            deaf: AtomicBool::new(false),
             counters: Counters::default(),
         }
     }
@@ -185,9 +188,21 @@ impl PluginEntry {
         })
     }
 
+    /// Whether it is to be told of changes.
+    pub(crate) fn listens(&self) -> bool {
+        !self.deaf.load(Ordering::Acquire) && self.callable().is_some()
+    }
+
+    /// It may want hints again.
+    pub(crate) fn listen(&self) {
+        self.deaf.store(false, Ordering::Release);
+    }
+
     /// Hands a batch over. Never fails the writer: a hint that is not taken is counted.
     pub(crate) fn notify(&self, batch: ChangeBatch<'_>) {
-        let Some(running) = self.callable() else { return };
+        let Some(running) = self.callable().filter(|_| self.listens()) else {
+            return;
+        };
         let started = Instant::now();
         let taken = {
             let _inside = InsideHook::enter();
@@ -198,7 +213,9 @@ impl PluginEntry {
     }
 
     pub(crate) fn collection_event(&self, event: &CollectionEvent<'_>) {
-        let Some(running) = self.callable() else { return };
+        let Some(running) = self.callable().filter(|_| self.listens()) else {
+            return;
+        };
         let taken = {
             let _inside = InsideHook::enter();
             running.instance.collection_event(event)
@@ -210,6 +227,7 @@ impl PluginEntry {
         match taken {
             Ok(()) => {}
             Err(FaultCode::Panicked) => self.panicked("a panic inside a hook"),
+            Err(FaultCode::Unsupported) => self.deaf.store(true, Ordering::Release),
             Err(code) => {
                 let before = self
                     .counters

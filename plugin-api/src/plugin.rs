@@ -94,7 +94,8 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// within microseconds. Host callbacks are refused in here.
     ///
     /// # Errors
-    /// [`FaultCode::Busy`] or [`FaultCode::Closed`] where the hint could not be taken.
+    /// [`FaultCode::Busy`] or [`FaultCode::Closed`] where the hint could not be taken; [`FaultCode::Unsupported`] where the plugin
+    /// has no use for hints: it is not told of changes any more, until it takes a new configuration.
     fn notify(&self, batch: ChangeBatch<'_>) -> Result<(), FaultCode>;
 
     /// Something happened to a whole collection. The rules of [`notify`](Self::notify) hold.

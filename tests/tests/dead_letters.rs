@@ -209,6 +209,10 @@ fn a_dead_letter_whose_document_changed_unseen_is_found_by_the_comparison() {
     let (server, client) = setup.host();
     client.insert("c", &[document(2, "mended")]).unwrap();
     client.delete("c", &[&batch[3].0]).unwrap();
+    // It said once that it has no use for hints, and was not called again.
+    let metrics = client.metrics().unwrap();
+    let told = "vectorizer_plugin_notify_seconds_count{plugin=\"nexus\"} 1\n";
+    assert!(metrics.contains(told), "{metrics}");
     assert!(server.stop().unwrap().success());
 
     setup.host.write(&config).unwrap();

@@ -105,7 +105,7 @@ impl Engine {
     /// Takes a hook's hint.
     ///
     /// # Errors
-    /// [`FaultCode::Closed`] once the intake was stopped; with [`Durability::Group`] [`FaultCode::Unavailable`] where the
+    /// [`FaultCode::Closed`] once the intake was stopped; [`FaultCode::Unsupported`] while it is switched off; with [`Durability::Group`] [`FaultCode::Unavailable`] where the
     /// hint is not on disk: the comparison at the next start finds it.
     pub fn notify(&self, batch: ChangeBatch<'_>) -> Result<(), FaultCode> {
         self.take(|| IntakeEvent::documents(batch.collection(), batch.ids(), batch.at_unix_micros()))
@@ -140,11 +140,11 @@ impl Engine {
             return Ok(());
         }
         // A plugin that is switched off has no need of hints: when it is on again, everything is compared.
-        if self.context.config.enabled {
-            Err(FaultCode::Closed)
+        Err(if self.context.config.enabled {
+            FaultCode::Closed
         } else {
-            Ok(())
-        }
+            FaultCode::Unsupported
+        })
     }
 
     /// Takes no hints any more; those taken are journaled.
