@@ -64,7 +64,7 @@ pub enum TestError {
 }
 
 impl TestError {
-    pub(crate) fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
+    pub fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::File {
             path: path.display().to_string(),
             reason: error.to_string(),

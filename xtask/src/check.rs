@@ -28,7 +28,8 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), TestError> {
     )
 }
 
-fn cargo(arguments: &[String]) -> Result<(), TestError> {
+/// Runs cargo in the workspace.
+pub(crate) fn cargo(arguments: &[String]) -> Result<(), TestError> {
     let shown = arguments.join(" ");
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(workspace())

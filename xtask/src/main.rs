@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `coverage`, `soak`.
+//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `quality`, `coverage`, `soak`.
 
 mod check;
 mod coverage;
 mod demo;
+mod quality;
 mod soak;
 
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Scores what lands in the graph on labelled data; the report is `target/quality/report.json`.
+    Quality(quality::Options),
     /// Runs the tests and says which lines they run, by crate and file.
     Coverage {
         /// For `cargo test`; without any, all tests are run.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Test { arguments } => check::test(&arguments),
         Command::Bench { arguments } => check::bench(&arguments),
+        Command::Quality(options) => quality::run(&options),
         Command::Coverage { arguments } => coverage::run(&arguments),
         Command::Soak(options) => soak::run(&options),
     };

@@ -1,0 +1,53 @@
+//! `cargo xtask quality`: scores what lands in the graph, by the benchmark `quality` in a release build.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use vectorizer_tests::TestError;
+
+use crate::check::cargo;
+
+/// What `cargo xtask quality` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// What is scored: a folder of the layout of the shared data, which are the default.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// What teaches; without it, half of the documents of `--data` teach and the other half is scored.
+    #[arg(long)]
+    train: Option<PathBuf>,
+    /// Only these sections, separated by commas.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+/// Runs it. The benchmark works in its package's folder, so paths are made absolute here.
+pub(crate) fn run(options: &Options) -> Result<(), TestError> {
+    let mut arguments: Vec<String> = [
+        "bench",
+        "--quiet",
+        "--package",
+        "vectorizer-tests",
+        "--bench",
+        "quality",
+        "--",
+    ]
+    .map(String::from)
+    .into();
+    for (name, folder) in [("--data", &options.data), ("--train", &options.train)] {
+        if let Some(folder) = folder {
+            arguments.extend([name.into(), absolute(folder)?]);
+        }
+    }
+    if let Some(only) = &options.only {
+        arguments.extend(["--only".into(), only.clone()]);
+    }
+    cargo(&arguments)
+}
+
+fn absolute(folder: &Path) -> Result<String, TestError> {
+    let path = folder
+        .canonicalize()
+        .map_err(|error| TestError::file(folder, &error))?;
+    Ok(path.display().to_string())
+}
