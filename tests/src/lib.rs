@@ -64,6 +64,7 @@ pub enum TestError {
 }
 
 impl TestError {
+    /// Something about a file.
     pub fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::File {
             path: path.display().to_string(),
