@@ -18,6 +18,7 @@
 //! At-least-once, in order per document, effects idempotent. Hints say where to look, never what is there; a stage reads
 //! the store when it works. So repeats, lost order and crashes all end in a graph that says what the store says.
 
+pub mod access;
 mod admin;
 pub mod backoff;
 pub mod config;
@@ -31,6 +32,8 @@ mod kill_point;
 mod logging;
 pub mod metrics;
 pub mod nexus;
+pub mod payload;
 pub mod plugin;
 pub mod status;
+pub mod structure;
 pub mod sync;

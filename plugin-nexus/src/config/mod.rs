@@ -5,8 +5,10 @@
 
 mod breaker;
 mod limits;
+mod permissions;
 mod reconcile;
 mod similarity;
+mod structure;
 mod sync;
 
 use std::collections::BTreeSet;
@@ -19,8 +21,10 @@ use url::Url;
 
 pub use breaker::Breaker;
 pub use limits::Limits;
+pub use permissions::{Permissions, PermissionsMode};
 pub use reconcile::Reconcile;
 pub use similarity::{Similarity, SimilarityOverride, Thresholds};
+pub use structure::Structure;
 pub use sync::{OverflowPolicy, Sync};
 
 use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy, in_one_line};
@@ -77,6 +81,12 @@ pub struct Config {
     /// Which documents are similar.
     #[serde(default)]
     pub similarity: Similarity,
+    /// Chunks and what they are parts of.
+    #[serde(default)]
+    pub structure: Structure,
+    /// Who may see a document.
+    #[serde(default)]
+    pub permissions: Permissions,
     /// Payload properties that are copied to the node, by name, from the payload's root or its `metadata`.
     #[serde(default = "default_properties")]
     pub properties: BTreeSet<String>,
@@ -247,6 +257,7 @@ impl Config {
             1_000_000,
         );
         self.similarity.check("similarity", &mut faults);
+        self.permissions.check("permissions", &mut faults);
         for (index, collection) in self.collections.iter().enumerate() {
             let key = format!("collections[{index}]");
             if collection.name.is_empty() {

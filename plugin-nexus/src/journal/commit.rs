@@ -14,7 +14,7 @@ use super::pending::{Hint, Standing};
 use super::timing::Moment;
 use super::{
     Batch, Claim, DeadLetter, Desk, DocumentId, DocumentState, Fate, Journal, JournalError, Priority,
-    Refusal, Verdict, Work,
+    Refusal, RelationsChange, Verdict, Work,
 };
 
 /// What a lane did with a document that it had claimed.
@@ -30,6 +30,8 @@ pub struct Outcome {
     pub gained: Vec<String>,
     /// Targets to which it has none any more.
     pub lost: Vec<String>,
+    /// How its relations changed; `None`: not at all.
+    pub relations: Option<RelationsChange>,
     /// Sources that had an edge to it, and are told by the same commit that it is gone: once is enough.
     pub parted: Vec<String>,
 }
@@ -43,6 +45,7 @@ impl Outcome {
             state,
             gained: Vec::new(),
             lost: Vec::new(),
+            relations: None,
             parted: Vec::new(),
         }
     }
@@ -102,6 +105,9 @@ impl Journal {
             }
             for target in &outcome.gained {
                 changes.put_edge(&document, target)?;
+            }
+            if let Some(change) = &outcome.relations {
+                changes.change_relations(&document, change)?;
             }
             for source in &outcome.parted {
                 let source = DocumentId::new(Arc::clone(&batch.collection), source.as_str());
@@ -278,7 +284,11 @@ impl Journal {
         self.disk.apply(&changes)
     }
 
-    fn distrust_into(&self, document: &DocumentId, changes: &mut Changes) -> Result<(), JournalError> {
+    pub(super) fn distrust_into(
+        &self,
+        document: &DocumentId,
+        changes: &mut Changes,
+    ) -> Result<(), JournalError> {
         if let Some(state) = self.disk.state(document)? {
             let state = DocumentState {
                 epoch: None,
@@ -287,7 +297,7 @@ impl Journal {
             };
             changes.put_state(document, &state)?;
         }
-        Ok(())
+        self.distrust_relations(document, changes)
     }
 }
 

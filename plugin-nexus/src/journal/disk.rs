@@ -8,6 +8,7 @@
 //! | `f` + document | the attempts that failed by the document's own fault, postcard; only beside a hint |
 //! | `d` + document | the dead letter, postcard; only where there is no hint |
 //! | `r` + document + source id | nothing: the source has an edge to the document |
+//! | `e`, `t`, `m` | relations, see [`super::relations`] |
 //! | `c` + number | the documents of a batch at work, postcard |
 //! | `j` + number | the record of a job, see [`super::jobs`] |
 //! | `mformat` | 1 byte |
@@ -326,7 +327,13 @@ impl Disk {
 
     /// Those of them from the key `from` on.
     pub(super) fn scan_from(&self, prefix: &[u8], from: Vec<u8>) -> Scan<'_> {
+        self.scan_in(prefix, from, PAGE)
+    }
+
+    /// As [`Disk::scan_from`], with so many entries read at a time.
+    pub(super) fn scan_in(&self, prefix: &[u8], from: Vec<u8>, size: usize) -> Scan<'_> {
         Scan {
+            size,
             disk: self,
             end: end_of(prefix),
             from: Some(from),
@@ -367,6 +374,7 @@ pub(super) struct Unreadable(pub(super) usize);
 #[derive(Debug)]
 pub(super) struct Scan<'a> {
     disk: &'a Disk,
+    size: usize,
     /// Where the next page begins; `None` behind the last.
     from: Option<Vec<u8>>,
     end: Option<Vec<u8>>,
@@ -381,9 +389,9 @@ impl Iterator for Scan<'_> {
             return Some(Ok(entry));
         }
         let from = self.from.take()?;
-        match self.disk.vault.page(&from, self.end.as_deref(), PAGE) {
+        match self.disk.vault.page(&from, self.end.as_deref(), self.size) {
             Ok(page) => {
-                if page.len() == PAGE
+                if page.len() == self.size
                     && let Some((last, _)) = page.last()
                 {
                     self.from = Some([last.as_slice(), &[0]].concat());

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::Changes;
 use super::keys::{STATE, collection_prefix, key};
-use super::{DocumentId, DocumentState, Journal, JournalError, Work};
+use super::{DocumentId, Journal, JournalError, Work};
 
 const JOB: u8 = b'j';
 
@@ -162,14 +162,7 @@ impl Journal {
                 collection: Arc::clone(collection),
                 id: Arc::clone(id),
             };
-            if let Some(state) = self.disk.state(&document)? {
-                let state = DocumentState {
-                    epoch: None,
-                    edges_epoch: None,
-                    ..state
-                };
-                changes.put_state(&document, &state)?;
-            }
+            self.distrust_into(&document, &mut changes)?;
         }
         self.disk.apply(&changes)
     }

@@ -115,6 +115,10 @@ impl Vault {
         self.read(|storage| storage.page(from, to, most))
     }
 
+    pub(super) fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Entry>, StorageError> {
+        self.read(|storage| storage.last(from, to))
+    }
+
     pub(super) fn size(&self) -> Result<u64, StorageError> {
         self.read(|storage| storage.size())
     }

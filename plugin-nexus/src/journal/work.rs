@@ -17,8 +17,10 @@ impl Work {
     pub const EDGES: Self = Self(2);
     /// Find the documents whose nearest neighbours changed with this one; includes [`Work::EDGES`].
     pub const SPREAD: Self = Self(4 | 2);
+    /// Compare its relations: what it mentions, where it belongs to, what it is a part of.
+    pub const RELATIONS: Self = Self(8);
     /// All there is.
-    pub const ALL: Self = Self(7);
+    pub const ALL: Self = Self(15);
 
     pub(super) fn from_bits(bits: u8) -> Self {
         Self(bits & Self::ALL.0)
@@ -46,6 +48,7 @@ impl Work {
             (Self::NODE, "node"),
             (Self::EDGES, "edges"),
             (Self(4), "neighbours"),
+            (Self::RELATIONS, "relations"),
         ]
         .into_iter()
         .filter(move |(work, _)| self.has(*work))

@@ -102,6 +102,7 @@ pub(super) async fn run(
             lost: before.difference(&after).cloned().collect(),
             // All of them: after a crash some may be missing in the reverse index.
             gained: after.into_iter().collect(),
+            relations: None,
             parted: Vec::new(),
         });
         done.marks

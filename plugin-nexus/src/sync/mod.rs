@@ -43,6 +43,7 @@ pub use connection::Connection;
 pub use context::Context;
 pub use document::is_reserved_property;
 pub use engine::Engine;
+pub(crate) use fingerprint::settings_digest;
 pub use fingerprint::{fingerprint, fingerprint_text};
 pub use lane::Done;
 pub use link::LinkState;

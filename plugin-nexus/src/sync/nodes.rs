@@ -166,6 +166,7 @@ async fn remove(
             state: StateChange::Remove,
             gained: Vec::new(),
             lost,
+            relations: None,
             parted,
         });
     }
@@ -293,6 +294,7 @@ async fn write(
             state: StateChange::Put(state),
             gained: Vec::new(),
             lost,
+            relations: None,
             parted: Vec::new(),
         });
     }

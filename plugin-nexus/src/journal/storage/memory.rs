@@ -211,6 +211,19 @@ impl Storage for MemoryStorage {
         Ok(entries.map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Entry>, StorageError> {
+        if self.disk.strikes(Fault::Read) {
+            return Err(rotten());
+        }
+        if from >= to {
+            return Ok(None);
+        }
+        let generation = self.generation.lock();
+        let range = (Bound::Included(from), Bound::Excluded(to));
+        let last = generation.seen.range::<[u8], _>(range).next_back();
+        Ok(last.map(|(key, value)| (key.clone(), value.clone())))
+    }
+
     fn apply(&self, writes: &Writes) -> Result<(), StorageError> {
         if self.disk.strikes(Fault::Apply) {
             return Err(full());

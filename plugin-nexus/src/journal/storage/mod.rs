@@ -93,6 +93,9 @@ pub(super) trait Storage: Debug + Send + Sync {
     /// Up to `most` entries from `from` (itself included) up to `to` (not included; `None`: to the end).
     fn page(&self, from: &[u8], to: Option<&[u8]>, most: usize) -> Result<Vec<Entry>, StorageError>;
 
+    /// The last entry from `from` (itself included) up to `to` (not included).
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Entry>, StorageError>;
+
     /// Applies changes together.
     fn apply(&self, writes: &Writes) -> Result<(), StorageError>;
 

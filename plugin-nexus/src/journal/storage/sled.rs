@@ -68,6 +68,16 @@ impl Storage for SledStorage {
         })
     }
 
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Entry>, StorageError> {
+        if from >= to {
+            return Ok(None);
+        }
+        guarded(|| {
+            let last = self.db.range(from..to).next_back().transpose()?;
+            Ok(last.map(|(key, value)| (key.to_vec(), value.to_vec())))
+        })
+    }
+
     fn apply(&self, writes: &Writes) -> Result<(), StorageError> {
         guarded(|| {
             let mut batch = sled::Batch::default();
