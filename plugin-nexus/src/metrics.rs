@@ -19,7 +19,6 @@ use crate::sync::{AuditReport, BreakerState, Context, Done, LinkState};
 /// Collections with a label of their own.
 const MAX_COLLECTIONS: usize = 100;
 const OTHER: &str = "_other";
-const SIMILAR_TO: &str = "SIMILAR_TO";
 const MICROS: f64 = 1e6;
 
 /// Totals of one collection, for the status.
@@ -274,12 +273,14 @@ impl Metrics {
                 .with_label_values(&[label.as_str(), status])
                 .inc_by(count);
         }
-        self.created
-            .with_label_values(&[SIMILAR_TO])
-            .inc_by(done.asserted as u64);
-        self.retracted
-            .with_label_values(&[SIMILAR_TO])
-            .inc_by(done.retracted as u64);
+        for (counter, edges) in [
+            (&self.created, &done.asserted),
+            (&self.retracted, &done.retracted),
+        ] {
+            for (kind, count) in edges {
+                counter.with_label_values(&[kind.name()]).inc_by(*count as u64);
+            }
+        }
         for claim in batch.claims.iter().filter(|claim| claim.work.has(Work::NODE)) {
             if done.written.contains(&claim.id) {
                 self.lag_seconds

@@ -34,7 +34,7 @@ pub use catalogue::Statement;
 pub use edge::Edge;
 pub use edges::{Neighbour, OutgoingSimilar, TwoHops};
 pub use error::GraphError;
-pub use key::{Bucket, DocumentKey, RunId};
+pub use key::{Bucket, DocumentKey, DomainKey, EntityKey, NodeKey, RunId, SourceKey};
 pub use nodes::{BucketEntry, BucketListing, NodeVersion, NodeWrite};
 pub use record::{JsonMap, NodeRecord, RecordShape};
 pub use write::Refused;

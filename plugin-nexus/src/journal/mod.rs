@@ -380,6 +380,9 @@ impl Journal {
 pub use disk::properties;
 
 #[cfg(test)]
+pub(crate) use relations::support;
+
+#[cfg(test)]
 mod attempts_tests;
 #[cfg(test)]
 mod bench;

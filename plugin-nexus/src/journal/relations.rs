@@ -11,6 +11,7 @@
 //!
 //! Invariants:
 //! - a document's record and its memberships change in one atomic write;
+//! - a document is a member of a thing before the thing's node is made for it, so that none is left behind;
 //! - domains have no members here: they stay in the graph while they are configured.
 
 use std::collections::BTreeSet;
@@ -212,6 +213,26 @@ impl Journal {
         }))
     }
 
+    /// Notes, before anything is written for them, what documents are about to be related to: should that not come to its end,
+    /// whoever looks at them next finds the things that may have been made for them. Nothing of it is relied upon.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn intend(&self, intents: &[(DocumentId, Relations)]) -> Result<(), JournalError> {
+        let mut changes = Changes::default();
+        for (document, relations) in intents {
+            let change = RelationsChange {
+                before: Vec::new(),
+                after: Some(Relations {
+                    epoch: None,
+                    ..relations.clone()
+                }),
+            };
+            changes.change_relations(document, &change)?;
+        }
+        self.disk.apply(&changes)
+    }
+
     /// Relies no longer on what is remembered of a document's relations.
     pub(super) fn distrust_relations(
         &self,
@@ -352,19 +373,24 @@ impl Journal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::settings;
+pub(crate) mod support {
+    //! A journal with relations, for tests here and in [`crate::sync`].
+
+    use super::super::tests::{settings, state};
     use super::*;
     use crate::journal::{Outcome, Stage, StateChange, Work};
 
-    fn source(key: &str) -> Thing {
-        Thing {
-            label: NodeLabel::Source,
-            key: key.into(),
-        }
+    /// Commits a change as the lane does.
+    pub(crate) fn change(journal: &Journal, id: &str, before: Vec<RelationEdge>, after: Option<Relations>) {
+        journal.add("c", [id].into_iter(), Work::NODE, 1).unwrap();
+        let batch = journal.claim(Stage::Nodes, 1).unwrap().batch().unwrap();
+        let mut outcome = Outcome::new(id.into(), Work::NONE, StateChange::Put(state(1, &[])));
+        outcome.relations = Some(RelationsChange { before, after });
+        journal.commit(&batch, vec![outcome], &[], &[], 1).unwrap();
+        journal.end(&batch).unwrap();
     }
 
-    fn part(source: &str, index: u64) -> RelationEdge {
+    pub(crate) fn part(source: &str, index: u64) -> RelationEdge {
         RelationEdge {
             kind: RelationKind::PartOf,
             target: source.into(),
@@ -374,7 +400,7 @@ mod tests {
         }
     }
 
-    fn related(edges: Vec<RelationEdge>) -> Option<Relations> {
+    pub(crate) fn related(edges: Vec<RelationEdge>) -> Option<Relations> {
         Some(Relations {
             epoch: Some(1),
             born: 1,
@@ -383,14 +409,28 @@ mod tests {
         })
     }
 
-    /// Commits a change as the lane does.
-    fn change(journal: &Journal, id: &str, before: Vec<RelationEdge>, after: Option<Relations>) {
-        journal.add("c", [id].into_iter(), Work::NODE, 1).unwrap();
-        let batch = journal.claim(Stage::Nodes, 1).unwrap().batch().unwrap();
-        let mut outcome = Outcome::new(id.into(), Work::NONE, StateChange::Keep);
-        outcome.relations = Some(RelationsChange { before, after });
-        journal.commit(&batch, vec![outcome], &[], &[], 1).unwrap();
-        journal.end(&batch).unwrap();
+    /// A journal in which these documents of the collection `c` are chunks of a source.
+    pub(crate) fn journal_with_parts(source: &str, chunks: &[(&str, u64)]) -> (tempfile::TempDir, Journal) {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path(), settings(1_000)).unwrap();
+        for (id, index) in chunks {
+            change(&journal, id, vec![], related(vec![part(source, *index)]));
+        }
+        (folder, journal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::settings;
+    use super::support::{change, part, related};
+    use super::*;
+
+    fn source(key: &str) -> Thing {
+        Thing {
+            label: NodeLabel::Source,
+            key: key.into(),
+        }
     }
 
     fn members(journal: &Journal, thing: &Thing, after: Option<&Member>) -> Vec<(u64, String)> {

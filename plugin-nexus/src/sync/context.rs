@@ -11,6 +11,7 @@ use super::document::CopyRules;
 use super::fault::StageFault;
 use super::jobs::Jobs;
 use super::link::Link;
+use super::relations::Deriver;
 use crate::config::Config;
 use crate::journal::Journal;
 pub(crate) use crate::journal::unix_micros as now_micros;
@@ -38,6 +39,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// What is copied from payloads.
     pub copy_rules: CopyRules,
+    /// What documents are related to.
+    pub(in crate::sync) deriver: Deriver,
     births: AtomicU64,
 }
 
@@ -50,7 +53,8 @@ impl Context {
         journal: Journal,
         metrics: Metrics,
     ) -> Self {
-        let copy_rules = CopyRules::new(config.properties.clone());
+        let deriver = Deriver::new(&config);
+        let copy_rules = CopyRules::new(config.properties.clone(), deriver.digest());
         Self {
             breaker: Breaker::new(config.breaker.settings()),
             jobs: Jobs::load(&journal),
@@ -61,6 +65,7 @@ impl Context {
             link: Link::default(),
             metrics,
             copy_rules,
+            deriver,
             births: AtomicU64::new(now_micros()),
         }
     }

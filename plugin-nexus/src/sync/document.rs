@@ -11,6 +11,7 @@ use vectorizer_plugin_api::model::JsonMap;
 
 use super::fingerprint::{fingerprint_text, settings_digest};
 use crate::graph::{Bucket, DocumentKey};
+use crate::payload::{field, is_encrypted};
 
 /// Properties that the plugin sets itself.
 const OWN: [&str; 8] = [
@@ -45,9 +46,10 @@ pub struct CopyRules {
 }
 
 impl CopyRules {
-    /// Rules that copy these properties.
-    pub fn new(names: BTreeSet<String>) -> Self {
-        let digest = settings_digest(names.iter().map(String::as_str));
+    /// Rules that copy these properties. `others` is a digest of all other settings that decide what a document becomes.
+    pub fn new(names: BTreeSet<String>, others: u64) -> Self {
+        let others = others.to_string();
+        let digest = settings_digest(names.iter().map(String::as_str).chain([others.as_str()]));
         Self { names, digest }
     }
 
@@ -65,10 +67,8 @@ impl CopyRules {
         if is_encrypted(payload) {
             return;
         }
-        let metadata = payload.get("metadata").and_then(Value::as_object);
         for name in &self.names {
-            let value = payload.get(name).or_else(|| metadata?.get(name));
-            if let Some(value) = value.filter(|value| is_plain(value)) {
+            if let Some(value) = field(payload, name).filter(|value| is_plain(value)) {
                 properties.insert(name.clone(), value.clone());
             }
         }
@@ -120,13 +120,6 @@ pub(super) struct Version<'a> {
     pub(super) synced_at: &'a str,
 }
 
-/// Vectorizer's form of an encrypted payload (`contracts/vectorizer.md` section 2).
-fn is_encrypted(payload: &JsonMap) -> bool {
-    ["nonce", "tag", "encrypted_data", "ephemeral_public_key"]
-        .iter()
-        .all(|name| payload.contains_key(*name))
-}
-
 fn is_plain(value: &Value) -> bool {
     match value {
         Value::String(text) => text.len() <= MAX_TEXT,
@@ -146,7 +139,7 @@ mod tests {
     use serde_json::json;
 
     fn copied(payload: Value) -> JsonMap {
-        let rules = CopyRules::new(["title", "tags", "n"].map(str::to_owned).into());
+        let rules = CopyRules::new(["title", "tags", "n"].map(str::to_owned).into(), 0);
         let place = Place {
             key: DocumentKey::new("c", "1").unwrap(),
             bucket: Bucket::of("c", "1").unwrap(),

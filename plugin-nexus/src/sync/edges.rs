@@ -1,4 +1,5 @@
-//! The second stage: bring the SIMILAR_TO edges that a batch's documents own in line with their vectors.
+//! The second stage: bring the edges that a batch's documents own in line with the store: SIMILAR_TO with their vectors, and
+//! the other relations ([`super::relations`]) with their payloads.
 //!
 //! For a document whose vector is new ([`Work::SPREAD`]) it also finds the documents whose own lists change with it: those
 //! it enters, and those that have it in their list now. They are marked, and compare for themselves.
@@ -14,12 +15,14 @@ use super::fault::StageFault;
 use super::lane::{Done, Failed};
 use super::neighbours::SEEN_IN_GRAPH;
 use super::plan::{Plan, Search};
+use super::relations::{self, Related, RelationPlan, edge_type};
 use super::verify::verify_edges;
 use crate::graph::capabilities::RetractForm;
 use crate::graph::literal::{LiteralError, Part};
+use crate::graph::schema::EdgeType;
 use crate::graph::verify::WrittenEdges;
 use crate::graph::{DocumentKey, Edge, Graph, GraphError};
-use crate::journal::{Batch, DocumentId, EdgeState, Outcome, Stage, StateChange, Work};
+use crate::journal::{Batch, DocumentId, EdgeState, Outcome, RelationKind, Stage, StateChange, Work};
 use crate::kill_point::kill_point;
 use crate::nexus::FaultClass;
 
@@ -40,16 +43,24 @@ pub(super) async fn run(
 ) -> Result<Done, StageFault> {
     let epoch = context.journal.epoch();
     let unknown = unknown_edges(context, &connection.graph, batch, epoch).await?;
-    let (mut done, plans) = {
+    let plans = {
         let batch = batch.clone();
         context
             .blocking(move |context| compare(context, &batch, unknown))
             .await?
     };
 
-    let rows = rows(&batch.collection, &plans)?;
+    let mut related = relations::plan(context, &connection.graph, batch, epoch).await?;
+    let mut rows = rows(&batch.collection, &plans)?;
+    for (id, plan) in &related.plans {
+        rows.extend(plan.edges.iter().map(|edge| Row {
+            source: Arc::clone(id),
+            edge: edge.clone(),
+        }));
+    }
     kill_point("send-edges");
-    let refused = write(context, connection, batch, &plans, &rows).await?;
+    let mut refused = write(context, connection, batch, &plans, &related, &rows).await?;
+    refused.extend(std::mem::take(&mut related.failed));
     kill_point("sent-edges");
     let kept: Vec<&Plan> = plans
         .iter()
@@ -60,7 +71,9 @@ pub(super) async fn run(
         .into_iter()
         .map(|at| {
             let plan = kept[at];
-            let edges = rows.iter().filter(|row| row.source == plan.id);
+            let edges = rows
+                .iter()
+                .filter(|row| row.source == plan.id && row.edge.kind() == EdgeType::SimilarTo);
             Ok((
                 written(&batch.collection, plan)?,
                 edges.map(|row| row.edge.clone()).collect(),
@@ -68,47 +81,106 @@ pub(super) async fn run(
         })
         .collect::<Result<_, StageFault>>()?;
     verify_edges(context, &connection.graph, sample).await?;
+    verify_relations(context, connection, batch, &related, &refused).await?;
     kill_point("verified-edges");
+    related.delete_orphans(context, &connection.graph).await?;
+    Ok(settle(batch, plans, related, &refused, epoch))
+}
 
-    for Plan {
-        id,
-        mut state,
-        vector,
-        diff,
-        marks,
-    } in plans
-    {
+/// Reads a sample of the other relations back.
+async fn verify_relations(
+    context: &Context,
+    connection: &Connection,
+    batch: &Batch,
+    related: &Related,
+    refused: &HashMap<Arc<str>, String>,
+) -> Result<(), StageFault> {
+    let written: Vec<(&Arc<str>, &RelationPlan)> = related
+        .plans
+        .iter()
+        .filter(|(id, plan)| !plan.edges.is_empty() && !refused.contains_key(*id))
+        .collect();
+    let (chosen, _) = connection.sample(Stage::Edges, written.len());
+    let sample: Vec<(DocumentKey, &RelationPlan)> = chosen
+        .into_iter()
+        .map(|at| Ok((key(&batch.collection, written[at].0)?, written[at].1)))
+        .collect::<Result<_, StageFault>>()?;
+    relations::verify(context, &connection.graph, &batch.collection, &sample).await
+}
+
+/// What became of each document of the batch.
+fn settle(
+    batch: &Batch,
+    plans: Vec<Plan>,
+    mut related: Related,
+    refused: &HashMap<Arc<str>, String>,
+    epoch: u32,
+) -> Done {
+    let mut done = Done::default();
+    let mut plans: HashMap<Arc<str>, Plan> = plans
+        .into_iter()
+        .map(|plan| (Arc::clone(&plan.id), plan))
+        .collect();
+    for claim in &batch.claims {
+        let id = Arc::clone(&claim.id);
+        let (similar, relations) = (plans.remove(&id), related.plans.remove(&id));
         if let Some(error) = refused.get(&id) {
             let error = error.clone();
             done.failed.push(Failed { id, error });
             continue;
         }
-        done.asserted += diff.assert.len();
-        done.retracted += diff.retract.len();
-        let targets = |edges: &[EdgeState]| {
-            edges
-                .iter()
-                .map(|edge| edge.target.clone())
-                .collect::<BTreeSet<_>>()
-        };
-        let (before, after) = (targets(&state.edges), targets(&diff.edges));
-        state.edges = diff.edges;
-        state.edges_epoch = Some(epoch);
-        state.vector = Some(vector);
-        done.outcomes.push(Outcome {
-            id,
-            left: Work::NONE,
-            state: StateChange::Put(state),
-            lost: before.difference(&after).cloned().collect(),
-            // All of them: after a crash some may be missing in the reverse index.
-            gained: after.into_iter().collect(),
-            relations: None,
-            parted: Vec::new(),
-        });
-        done.marks
-            .extend(marks.into_iter().map(|id| (id.into(), Work::EDGES)));
+        let undone = claim.work.has(Work::EDGES) && similar.is_none()
+            || claim.work.has(Work::RELATIONS) && relations.is_none();
+        let mut outcome = Outcome::new(id, Work::NONE, StateChange::Keep);
+        if undone {
+            // Gone meanwhile, or its node was lost: the first stage knows what to do.
+            outcome.left = claim.work.and(Work::NODE);
+        }
+        if let Some(plan) = relations {
+            for relation in &plan.asserted {
+                *done.asserted.entry(edge_type(relation.kind)).or_default() += 1;
+            }
+            for relation in &plan.retracted {
+                *done.retracted.entry(edge_type(relation.kind)).or_default() += 1;
+            }
+            outcome.relations = Some(plan.change);
+        }
+        if let Some(plan) = similar {
+            *done.asserted.entry(EdgeType::SimilarTo).or_default() += plan.diff.assert.len();
+            *done.retracted.entry(EdgeType::SimilarTo).or_default() += plan.diff.retract.len();
+            let marks = plan.marks.iter().map(|id| (id.as_str().into(), Work::EDGES));
+            done.marks.extend(marks);
+            similar_outcome(&mut outcome, plan, epoch);
+        }
+        done.outcomes.push(outcome);
     }
-    Ok(done)
+    let marks = related.marks.into_iter().map(|id| (id, Work::RELATIONS));
+    done.marks.extend(marks);
+    done
+}
+
+/// What a document's SIMILAR_TO edges are now.
+fn similar_outcome(outcome: &mut Outcome, plan: Plan, epoch: u32) {
+    let Plan {
+        mut state,
+        vector,
+        diff,
+        ..
+    } = plan;
+    let targets = |edges: &[EdgeState]| {
+        edges
+            .iter()
+            .map(|edge| edge.target.clone())
+            .collect::<BTreeSet<_>>()
+    };
+    let (before, after) = (targets(&state.edges), targets(&diff.edges));
+    state.edges = diff.edges;
+    state.edges_epoch = Some(epoch);
+    state.vector = Some(vector);
+    outcome.state = StateChange::Put(state);
+    outcome.lost = before.difference(&after).cloned().collect();
+    // All of them: after a crash some may be missing in the reverse index.
+    outcome.gained = after.into_iter().collect();
 }
 
 /// Reads the edges of those documents whose remembered ones are not of this epoch.
@@ -165,40 +237,34 @@ fn key(collection: &str, id: &str) -> Result<DocumentKey, StageFault> {
         .map_err(|error: LiteralError| StageFault::Rejected(GraphError::from(error)))
 }
 
-/// Searches the neighbours of each document and compares them with its edges. Blocks.
-fn compare(context: &Context, batch: &Batch, mut unknown: Edges) -> Result<(Done, Vec<Plan>), StageFault> {
-    let mut done = Done::default();
+/// Searches the neighbours of each document and compares them with its edges. Documents that are gone meanwhile, or whose
+/// node was lost, are left out. Blocks.
+fn compare(context: &Context, batch: &Batch, mut unknown: Edges) -> Result<Vec<Plan>, StageFault> {
     let mut plans = Vec::new();
-    let ids: Vec<Arc<str>> = batch.claims.iter().map(|claim| Arc::clone(&claim.id)).collect();
+    let claims = || batch.claims.iter().filter(|claim| claim.work.has(Work::EDGES));
+    let ids: Vec<Arc<str>> = claims().map(|claim| Arc::clone(&claim.id)).collect();
+    let Some(collection) = context.collection(&batch.collection)?.filter(|_| !ids.is_empty()) else {
+        return Ok(plans);
+    };
     let documents = context.documents(&batch.collection, &ids, Fields::VECTOR)?;
     let mut documents: HashMap<String, Document> = documents
         .into_iter()
         .map(|document| (document.id.clone(), document))
         .collect();
-    let collection = context.collection(&batch.collection)?;
-    let search = collection.map(|collection| Search::new(context, collection));
-
-    for claim in &batch.claims {
+    let search = Search::new(context, collection);
+    for claim in claims() {
         let id = batch.document(&claim.id);
         let state = context.journal.state(&id)?;
-        match (documents.remove(claim.id.as_ref()), state, &search) {
-            (Some(document), Some(mut state), Some(search)) => {
-                if let Some(edges) = unknown.remove(&claim.id) {
-                    state.edges = edges;
-                }
-                plans.push(search.plan(claim, &id, document, state)?);
+        if let (Some(document), Some(mut state)) = (documents.remove(claim.id.as_ref()), state) {
+            if let Some(edges) = unknown.remove(&claim.id) {
+                state.edges = edges;
             }
-            // Gone meanwhile, or its node was lost: the first stage knows what to do.
-            _ => done.outcomes.push(Outcome::new(
-                Arc::clone(&claim.id),
-                claim.work.and(Work::NODE),
-                StateChange::Keep,
-            )),
+            plans.push(search.plan(claim, &id, document, state)?);
         }
     }
     // Edges of one source, and of sources written together, lie together in the server's file.
     plans.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-    Ok((done, plans))
+    Ok(plans)
 }
 
 /// An edge to be sent, and whose it is.
@@ -232,9 +298,11 @@ async fn write(
     connection: &Connection,
     batch: &Batch,
     plans: &[Plan],
+    related: &Related,
     rows: &[Row],
 ) -> Result<HashMap<Arc<str>, String>, StageFault> {
-    let retracts = plans.iter().any(|plan| !plan.diff.retract.is_empty());
+    let retracts = plans.iter().any(|plan| !plan.diff.retract.is_empty())
+        || related.plans.values().any(|plan| !plan.retracted.is_empty());
     if retracts && connection.graph.forms().retract == RetractForm::Soft {
         context.journal.set_retracted(true)?;
     }
@@ -242,7 +310,7 @@ async fn write(
     let refused = match connection.graph.write_edges(&edges).await {
         Ok(refused) => refused,
         Err(GraphError::MissingEnds { keys }) => {
-            write_again(context, batch, plans, &keys)?;
+            write_again(context, batch, plans, related, &keys)?;
             return Err(StageFault::Repeat);
         }
         Err(error) => return Err(error.into()),
@@ -299,6 +367,7 @@ fn write_again(
     context: &Context,
     batch: &Batch,
     plans: &[Plan],
+    related: &Related,
     missing: &[String],
 ) -> Result<(), StageFault> {
     let is_missing = |id: &str| -> Result<bool, StageFault> {
@@ -316,6 +385,17 @@ fn write_again(
             }
         }
     }
+    for (id, plan) in &related.plans {
+        if is_missing(id)? {
+            lost.insert(Arc::clone(id));
+        }
+        for relation in plan.asserted.iter().chain(&plan.retracted) {
+            if relation.kind == RelationKind::Next && is_missing(&relation.target)? {
+                lost.insert(relation.target.as_str().into());
+            }
+        }
+    }
+    related.lost_things(context, missing)?;
     let lost: Vec<Arc<str>> = lost.into_iter().collect();
     tracing::warn!(
         collection = %batch.collection,

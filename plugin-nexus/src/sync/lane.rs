@@ -1,5 +1,6 @@
 //! A lane: claims a batch, runs its stage, commits, and says who is to blame for a failure.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::context::{Context, now_micros};
 use super::fault::StageFault;
 use super::refusal::{self, Looks};
 use super::{edges, nodes};
+use crate::graph::schema::EdgeType;
 use crate::journal::{Batch, Claimable, Outcome, Refusal, Stage, Work};
 use crate::kill_point::kill_point;
 
@@ -39,10 +41,10 @@ pub struct Done {
     pub unchanged: usize,
     /// Nodes deleted.
     pub deleted: usize,
-    /// Edges written as active.
-    pub asserted: usize,
-    /// Edges retracted.
-    pub retracted: usize,
+    /// Edges written as active, by type; reverse ones are not counted.
+    pub asserted: BTreeMap<EdgeType, usize>,
+    /// Edges retracted, likewise.
+    pub retracted: BTreeMap<EdgeType, usize>,
 }
 
 /// A document that failed by its own fault.

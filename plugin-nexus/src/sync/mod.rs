@@ -33,6 +33,7 @@ mod neighbours;
 mod nodes;
 mod plan;
 mod refusal;
+mod relations;
 mod supervisor;
 mod sweep;
 mod verify;

@@ -94,7 +94,7 @@ async fn survey(
         };
         let state = context.journal.state(&batch.document(&claim.id))?;
         match documents.remove(claim.id.as_ref()) {
-            Some(document) => present.push(assess(claim, place, document, state)),
+            Some(document) => present.push(assess(context, batch, claim, place, document, state)?),
             None => gone.push(Gone {
                 id: Arc::clone(&claim.id),
                 key: place.key,
@@ -112,9 +112,20 @@ fn place(collection: &str, id: &str) -> Result<Place, LiteralError> {
     })
 }
 
-fn assess(claim: &Claim, place: Place, document: Document, state: Option<DocumentState>) -> Present {
+fn assess(
+    context: &Context,
+    batch: &Batch,
+    claim: &Claim,
+    place: Place,
+    document: Document,
+    state: Option<DocumentState>,
+) -> Result<Present, StageFault> {
     let vector = vector_digest(&document.vector);
+    let fingerprint = fingerprint(document.payload.as_ref());
     let moved = state.as_ref().is_none_or(|state| state.vector != Some(vector));
+    let changed = state.as_ref().is_none_or(|state| {
+        (state.fingerprint, state.copy_rules) != (fingerprint, context.copy_rules.digest())
+    });
     // The node is what this stage sees to; edges wait for the next one.
     let edges = if claim.work.has(Work::SPREAD) || moved {
         Work::SPREAD
@@ -123,14 +134,19 @@ fn assess(claim: &Claim, place: Place, document: Document, state: Option<Documen
     } else {
         Work::NONE
     };
-    Present {
+    let related = claim.work.has(Work::RELATIONS)
+        || changed
+            && (!context.deriver.is_idle()
+                || context.journal.relations(&batch.document(&claim.id))?.is_some());
+    let relations = if related { Work::RELATIONS } else { Work::NONE };
+    Ok(Present {
         id: Arc::clone(&claim.id),
         place,
-        fingerprint: fingerprint(document.payload.as_ref()),
+        fingerprint,
         document,
         state,
-        left: edges,
-    }
+        left: edges.and(relations),
+    })
 }
 
 async fn remove(
@@ -160,9 +176,14 @@ async fn remove(
             .flat_map(|state| state.edges)
             .map(|edge| edge.target)
             .collect();
+        // Its edges went with the node; what it was related to may be an orphan now, and the edge stage sees to that.
+        let left = match context.journal.relations(&document)? {
+            Some(_) => Work::RELATIONS,
+            None => Work::NONE,
+        };
         done.outcomes.push(Outcome {
             id,
-            left: Work::NONE,
+            left,
             state: StateChange::Remove,
             gained: Vec::new(),
             lost,

@@ -52,6 +52,15 @@ impl EntityKey {
     pub fn new(kind: &str, name: &str) -> Result<Self, LiteralError> {
         SafeLiteral::encode(&[("entity kind", kind), ("entity name", name)]).map(Self)
     }
+
+    /// Reads a key back.
+    ///
+    /// # Errors
+    ///
+    /// [`LiteralError::Alphabet`] or [`LiteralError::NotCanonical`] for a text that is none.
+    pub fn parse(text: &str) -> Result<Self, LiteralError> {
+        parsed(text, 2, "an entity key has two parts").map(Self)
+    }
 }
 
 impl NodeKey for EntityKey {
@@ -75,6 +84,15 @@ impl DomainKey {
     pub fn new(name: &str) -> Result<Self, LiteralError> {
         SafeLiteral::encode(&[("domain", name)]).map(Self)
     }
+
+    /// Reads a key back.
+    ///
+    /// # Errors
+    ///
+    /// [`LiteralError::Alphabet`] or [`LiteralError::NotCanonical`] for a text that is none.
+    pub fn parse(text: &str) -> Result<Self, LiteralError> {
+        parsed(text, 1, "a domain key has one part").map(Self)
+    }
 }
 
 impl NodeKey for DomainKey {
@@ -97,6 +115,15 @@ impl SourceKey {
     /// [`LiteralError::Empty`] when either is empty.
     pub fn new(collection: &str, path: &str) -> Result<Self, LiteralError> {
         SafeLiteral::encode(&[("collection", collection), ("source path", path)]).map(Self)
+    }
+
+    /// Reads a key back.
+    ///
+    /// # Errors
+    ///
+    /// [`LiteralError::Alphabet`] or [`LiteralError::NotCanonical`] for a text that is none.
+    pub fn parse(text: &str) -> Result<Self, LiteralError> {
+        parsed(text, 2, "a source key has two parts").map(Self)
     }
 }
 
@@ -128,13 +155,7 @@ impl ScratchKey {
     ///
     /// [`LiteralError::Alphabet`] or [`LiteralError::NotCanonical`] for a text that is none.
     pub fn parse(text: &str) -> Result<Self, LiteralError> {
-        let literal = SafeLiteral::verify(text)?;
-        match literal.decode()?.len() {
-            2 => Ok(Self(literal)),
-            _ => Err(LiteralError::NotCanonical {
-                what: "a scratch key has two parts",
-            }),
-        }
+        parsed(text, 2, "a scratch key has two parts").map(Self)
     }
 }
 
@@ -143,5 +164,15 @@ impl NodeKey for ScratchKey {
 
     fn literal(&self) -> &SafeLiteral {
         &self.0
+    }
+}
+
+/// Accepts a literal of so many parts that is as the codec writes it.
+fn parsed(text: &str, parts: usize, what: &'static str) -> Result<SafeLiteral, LiteralError> {
+    let literal = SafeLiteral::verify(text)?;
+    if literal.decode()?.len() == parts {
+        Ok(literal)
+    } else {
+        Err(LiteralError::NotCanonical { what })
     }
 }
