@@ -10,6 +10,7 @@ pub mod oracle;
 pub mod process;
 pub mod scrape;
 pub mod soak;
+pub mod structure;
 pub mod vectorizer;
 
 /// A client for which every status is an answer, not an error.

@@ -178,7 +178,18 @@ impl Nexus {
     /// # Errors
     /// As [`Nexus::run`].
     pub fn documents(&self) -> Result<Vec<Node>, TestError> {
-        let rows = self.run("MATCH (d:Document) RETURN d.key AS k, d AS d", &json!({}))?;
+        self.nodes("Document")
+    }
+
+    /// All nodes of a label.
+    ///
+    /// # Errors
+    /// As [`Nexus::run`].
+    pub fn nodes(&self, label: &str) -> Result<Vec<Node>, TestError> {
+        let rows = self.run(
+            &format!("MATCH (d:{label}) RETURN d.key AS k, d AS d"),
+            &json!({}),
+        )?;
         Ok(rows
             .into_iter()
             .map(|row| Node {
@@ -193,9 +204,19 @@ impl Nexus {
     /// # Errors
     /// As [`Nexus::run`].
     pub fn similar(&self) -> Result<Vec<Edge>, TestError> {
+        self.edges("Document", "SIMILAR_TO", "Document", "score")
+    }
+
+    /// All edges of a type between nodes of these labels, those that do not hold included, with one numeric property.
+    ///
+    /// # Errors
+    /// As [`Nexus::run`].
+    pub fn edges(&self, from: &str, kind: &str, to: &str, property: &str) -> Result<Vec<Edge>, TestError> {
         let rows = self.run(
-            "MATCH (a:Document)-[r:SIMILAR_TO]->(b:Document) \
-             RETURN a.key AS a, b.key AS b, r.score AS s, r.active AS act",
+            &format!(
+                "MATCH (a:{from})-[r:{kind}]->(b:{to}) \
+                 RETURN a.key AS a, b.key AS b, r.{property} AS s, r.active AS act"
+            ),
             &json!({}),
         )?;
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -283,7 +304,7 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        for label in ["Document", "VzProbe"] {
+        for label in ["Document", "Entity", "Domain", "Source", "VzProbe"] {
             if let Err(error) = self.graph.remove(label) {
                 eprintln!("the server at NEXUS_URL could not be emptied: {error}");
             }

@@ -34,14 +34,14 @@ fn membership(edge: &RelationEdge, document: &DocumentId) -> Option<(Thing, Memb
 }
 
 impl Members {
-    /// A document has edges `before` and will have `after`. What stays as it is is no change, unless the document is `reborn`:
-    /// then those that lead to it have to be written again.
+    /// A document has edges `before` and will have `after`. What stays as it is is no change, unless the edges are written
+    /// `anew`: then those that lead to the document have to be looked at, too.
     pub(super) fn change(
         &mut self,
         document: &DocumentId,
         before: &[RelationEdge],
         after: &[RelationEdge],
-        reborn: bool,
+        anew: bool,
     ) {
         let of = |edges: &[RelationEdge]| -> BTreeSet<(Thing, Member)> {
             edges
@@ -54,7 +54,7 @@ impl Members {
             self.moves.entry(thing).or_default().lost.insert(member);
         }
         for (thing, member) in after {
-            if reborn || !before.contains(&(thing.clone(), member.clone())) {
+            if anew || !before.contains(&(thing.clone(), member.clone())) {
                 self.moves.entry(thing).or_default().gained.insert(member);
             }
         }

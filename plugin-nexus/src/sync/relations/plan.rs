@@ -349,11 +349,9 @@ fn finish(
                     .collect()
             }
         };
-        let reborn = draft
-            .before
-            .as_ref()
-            .is_none_or(|before| Some(before.born) != draft.born);
-        members.change(&draft.document, draft.remembered(), &edges, reborn);
+        // Where what is remembered is not relied upon, it may have been noted for an attempt that did not come to its end.
+        let anew = !draft.trusted || draft.before.as_ref().map(|before| before.born) != draft.born;
+        members.change(&draft.document, draft.remembered(), &edges, anew);
         settled.push((draft, edges));
     }
     let orphans = members.orphans(&context.journal)?;
