@@ -22,6 +22,7 @@ pub mod access;
 mod admin;
 pub mod backoff;
 pub mod config;
+pub mod domains;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -4,6 +4,7 @@
 //! reported all at once. The only secret in it is the API key, which prints as `[redacted]`.
 
 mod breaker;
+mod domains;
 mod limits;
 mod permissions;
 mod reconcile;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 pub use breaker::Breaker;
+pub use domains::{DomainRule, Domains};
 pub use limits::Limits;
 pub use permissions::{Permissions, PermissionsMode};
 pub use reconcile::Reconcile;
@@ -84,6 +86,9 @@ pub struct Config {
     /// Chunks and what they are parts of.
     #[serde(default)]
     pub structure: Structure,
+    /// Which field of knowledge documents belong to.
+    #[serde(default)]
+    pub domains: Domains,
     /// Who may see a document.
     #[serde(default)]
     pub permissions: Permissions,
@@ -257,6 +262,7 @@ impl Config {
             1_000_000,
         );
         self.similarity.check("similarity", &mut faults);
+        self.domains.check("domains", &mut faults);
         self.permissions.check("permissions", &mut faults);
         for (index, collection) in self.collections.iter().enumerate() {
             let key = format!("collections[{index}]");

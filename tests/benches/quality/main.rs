@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing measurement may panic")]
 
+mod domains;
 mod options;
 
 use clap::Parser;
@@ -17,7 +18,7 @@ use options::Options;
 /// Measures one part; prints its tables and answers what stands in the report.
 type Section = fn(&Options) -> Value;
 
-const SECTIONS: [(&str, Section); 0] = [];
+const SECTIONS: [(&str, Section); 1] = [("domains", domains::run)];
 
 fn main() {
     // Test runners ask every target what it has.
