@@ -23,6 +23,7 @@ mod admin;
 pub mod backoff;
 pub mod config;
 pub mod domains;
+pub mod entities;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -35,6 +35,8 @@ enum Command {
     },
     /// Scores what lands in the graph on labelled data; the report is `target/quality/report.json`.
     Quality(quality::Options),
+    /// Teaches the built-in tagger of names anew.
+    TrainEntities(quality::Training),
     /// Runs the tests and says which lines they run, by crate and file.
     Coverage {
         /// For `cargo test`; without any, all tests are run.
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Test { arguments } => check::test(&arguments),
         Command::Bench { arguments } => check::bench(&arguments),
         Command::Quality(options) => quality::run(&options),
+        Command::TrainEntities(options) => quality::train(&options),
         Command::Coverage { arguments } => coverage::run(&arguments),
         Command::Soak(options) => soak::run(&options),
     };

@@ -1,9 +1,11 @@
-//! `cargo xtask quality`: scores what lands in the graph, by the benchmark `quality` in a release build.
+//! `cargo xtask quality`: scores what lands in the graph, by the benchmark `quality` in a release build; and `cargo xtask train-entities`,
+//! which teaches what is scored there.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use vectorizer_tests::TestError;
+use vectorizer_tests::build::workspace;
 
 use crate::check::cargo;
 
@@ -23,17 +25,7 @@ pub(crate) struct Options {
 
 /// Runs it. The benchmark works in its package's folder, so paths are made absolute here.
 pub(crate) fn run(options: &Options) -> Result<(), TestError> {
-    let mut arguments: Vec<String> = [
-        "bench",
-        "--quiet",
-        "--package",
-        "vectorizer-tests",
-        "--bench",
-        "quality",
-        "--",
-    ]
-    .map(String::from)
-    .into();
+    let mut arguments = bench();
     for (name, folder) in [("--data", &options.data), ("--train", &options.train)] {
         if let Some(folder) = folder {
             arguments.extend([name.into(), absolute(folder)?]);
@@ -43,6 +35,38 @@ pub(crate) fn run(options: &Options) -> Result<(), TestError> {
         arguments.extend(["--only".into(), only.clone()]);
     }
     cargo(&arguments)
+}
+
+/// What `cargo xtask train-entities` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Training {
+    /// What it is taught: a folder of the layout of the shared data, which are the default.
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+/// Teaches the tagger, and puts its model where the plugin is built from.
+pub(crate) fn train(options: &Training) -> Result<(), TestError> {
+    let model = workspace().join("plugin-nexus/src/entities/tagger/model.bin");
+    let mut arguments = bench();
+    if let Some(folder) = &options.data {
+        arguments.extend(["--data".into(), absolute(folder)?]);
+    }
+    arguments.extend(["--write-model".into(), absolute(&model)?]);
+    cargo(&arguments)
+}
+
+fn bench() -> Vec<String> {
+    let arguments = [
+        "bench",
+        "--quiet",
+        "--package",
+        "vectorizer-tests",
+        "--bench",
+        "quality",
+        "--",
+    ];
+    arguments.map(String::from).into()
 }
 
 fn absolute(folder: &Path) -> Result<String, TestError> {

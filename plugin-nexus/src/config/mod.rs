@@ -5,6 +5,7 @@
 
 mod breaker;
 mod domains;
+mod entities;
 mod limits;
 mod permissions;
 mod reconcile;
@@ -22,6 +23,7 @@ use url::Url;
 
 pub use breaker::Breaker;
 pub use domains::{DomainRule, Domains};
+pub use entities::{Entities, EntityList, EntityPattern};
 pub use limits::Limits;
 pub use permissions::{Permissions, PermissionsMode};
 pub use reconcile::Reconcile;
@@ -89,6 +91,9 @@ pub struct Config {
     /// Which field of knowledge documents belong to.
     #[serde(default)]
     pub domains: Domains,
+    /// What documents mention.
+    #[serde(default)]
+    pub entities: Entities,
     /// Who may see a document.
     #[serde(default)]
     pub permissions: Permissions,
@@ -262,6 +267,7 @@ impl Config {
             1_000_000,
         );
         self.similarity.check("similarity", &mut faults);
+        self.entities.check("entities", &mut faults);
         self.domains.check("domains", &mut faults);
         self.permissions.check("permissions", &mut faults);
         for (index, collection) in self.collections.iter().enumerate() {

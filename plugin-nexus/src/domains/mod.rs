@@ -232,10 +232,11 @@ impl Classifier {
             .filter(|(domain, value)| *domain != name && *value >= MOST * total)
             .max_by(|one, other| one.1.total_cmp(&other.1));
         if let Some((domain, value)) = best {
-            found.push(Membership {
+            let below = hierarchy.ancestors(domain).filter(|domain| *domain != name);
+            found.extend(below.map(|domain| Membership {
                 domain: domain.to_owned(),
                 confidence: share * value / total,
-            });
+            }));
         }
         found
     }

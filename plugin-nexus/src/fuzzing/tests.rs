@@ -89,6 +89,7 @@ fn state() -> impl Strategy<Value = DocumentState> {
     (numbers, shape, prop::collection::vec(edge, 0..4)).prop_map(|(numbers, shape, edges)| {
         let (epoch, edges_epoch, rev, born, fingerprint, copy_rules, vector) = numbers;
         DocumentState {
+            access: 0,
             epoch,
             edges_epoch,
             rev,

@@ -26,6 +26,8 @@ pub struct DocumentState {
     pub shape: RecordShape,
     /// The active edges, closest first.
     pub edges: Vec<EdgeState>,
+    /// Digest of who may see the document; 0: everybody.
+    pub access: u64,
 }
 
 /// One active SIMILAR_TO edge.

@@ -31,6 +31,7 @@ fn open(folder: &Path) -> Journal {
 
 pub(super) fn state(rev: u64, edges: &[&str]) -> DocumentState {
     DocumentState {
+        access: 0,
         epoch: Some(1),
         edges_epoch: Some(1),
         rev,

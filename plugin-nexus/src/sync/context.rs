@@ -11,7 +11,7 @@ use super::document::CopyRules;
 use super::fault::StageFault;
 use super::jobs::Jobs;
 use super::link::Link;
-use super::relations::Deriver;
+use super::relations::{DeriveError, Deriver};
 use crate::config::Config;
 use crate::journal::Journal;
 pub(crate) use crate::journal::unix_micros as now_micros;
@@ -46,16 +46,19 @@ pub struct Context {
 
 impl Context {
     /// Puts the parts together.
+    ///
+    /// # Errors
+    /// [`DeriveError`], which the check of the configuration has ruled out.
     pub fn new(
         config: Config,
         host: Host,
         client: Arc<NexusClient>,
         journal: Journal,
         metrics: Metrics,
-    ) -> Self {
-        let deriver = Deriver::new(&config);
+    ) -> Result<Self, DeriveError> {
+        let deriver = Deriver::new(&config)?;
         let copy_rules = CopyRules::new(config.properties.clone(), deriver.digest());
-        Self {
+        Ok(Self {
             breaker: Breaker::new(config.breaker.settings()),
             jobs: Jobs::load(&journal),
             config,
@@ -67,7 +70,7 @@ impl Context {
             copy_rules,
             deriver,
             births: AtomicU64::new(now_micros()),
-        }
+        })
     }
 
     /// A number that no node was given before: it begins with the time and never stands still.

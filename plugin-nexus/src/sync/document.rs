@@ -14,7 +14,7 @@ use crate::graph::{Bucket, DocumentKey};
 use crate::payload::{field, is_encrypted};
 
 /// Properties that the plugin sets itself.
-const OWN: [&str; 8] = [
+const OWN: [&str; 11] = [
     "key",
     "bucket",
     "collection",
@@ -22,6 +22,9 @@ const OWN: [&str; 8] = [
     "rev",
     "fingerprint",
     "synced_at",
+    "domain",
+    "acl",
+    "tenant",
     "_pad",
 ];
 /// And the one that marks a node for deletion.
@@ -84,16 +87,17 @@ pub(super) struct Place {
     pub(super) bucket: Bucket,
 }
 
-/// The properties a node should have, without its key.
+/// The properties a node should have, without its key: copied ones, `derived` ones, and the plugin's own.
 pub(super) fn properties(
     collection: &str,
     id: &str,
     place: &Place,
     payload: Option<&JsonMap>,
     rules: &CopyRules,
+    derived: JsonMap,
     version: &Version<'_>,
 ) -> JsonMap {
-    let mut properties = JsonMap::new();
+    let mut properties = derived;
     if let Some(payload) = payload {
         rules.copy(payload, &mut properties);
     }
@@ -149,7 +153,15 @@ mod tests {
             fingerprint: 255,
             synced_at: "2026-01-01T00:00:00Z",
         };
-        properties("c", "1", &place, payload.as_object(), &rules, &version)
+        properties(
+            "c",
+            "1",
+            &place,
+            payload.as_object(),
+            &rules,
+            JsonMap::new(),
+            &version,
+        )
     }
 
     #[test]

@@ -58,7 +58,9 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|error| internal(&error))?;
-        let context = Arc::new(Context::new(config, host, Arc::new(client), journal, metrics));
+        let context = Context::new(config, host, Arc::new(client), journal, metrics);
+        let context =
+            Arc::new(context.map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?);
         let intake = Intake::start(Absorber(Arc::clone(&context)), context.config.sync.overflow())
             .map_err(|error| internal(&error))?;
         let keeper = Keeper::start(Arc::clone(&context)).map_err(|error| internal(&error))?;

@@ -48,3 +48,4 @@ pub(crate) use fingerprint::settings_digest;
 pub use fingerprint::{fingerprint, fingerprint_text};
 pub use lane::Done;
 pub use link::LinkState;
+pub use relations::{DeriveError, Deriver};

@@ -172,6 +172,7 @@ mod tests {
     #[test]
     fn a_document_enters_a_list_with_room_or_a_worse_last_member() {
         let mut other = DocumentState {
+            access: 0,
             epoch: None,
             edges_epoch: None,
             rev: 1,

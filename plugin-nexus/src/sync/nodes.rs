@@ -30,6 +30,7 @@ struct Present {
     document: Document,
     state: Option<DocumentState>,
     fingerprint: u128,
+    access: u64,
     left: Work,
 }
 
@@ -122,7 +123,13 @@ fn assess(
 ) -> Result<Present, StageFault> {
     let vector = vector_digest(&document.vector);
     let fingerprint = fingerprint(document.payload.as_ref());
-    let moved = state.as_ref().is_none_or(|state| state.vector != Some(vector));
+    let access = context
+        .deriver
+        .access(&batch.collection, document.payload.as_ref())
+        .digest();
+    let moved = state.as_ref().is_none_or(|state| {
+        state.vector != Some(vector) || context.deriver.isolates() && state.access != access
+    });
     let changed = state.as_ref().is_none_or(|state| {
         (state.fingerprint, state.copy_rules) != (fingerprint, context.copy_rules.digest())
     });
@@ -143,6 +150,7 @@ fn assess(
         id: Arc::clone(&claim.id),
         place,
         fingerprint,
+        access,
         document,
         state,
         left: edges.and(relations),
@@ -244,6 +252,7 @@ async fn write(
             &document.place,
             document.document.payload.as_ref(),
             &context.copy_rules,
+            context.deriver.properties(&batch.collection, &document.document),
             &version,
         );
         match NodeWrite::build(
@@ -385,6 +394,7 @@ fn next_state(
         vector: None,
         shape: shape.clone(),
         edges: Vec::new(),
+        access: document.access,
     };
     match (&document.state, exists) {
         (Some(state), true) => {
@@ -394,6 +404,7 @@ fn next_state(
                 fingerprint: document.fingerprint,
                 copy_rules,
                 shape: shape.clone(),
+                access: document.access,
                 ..state.clone()
             };
             (kept, Vec::new())

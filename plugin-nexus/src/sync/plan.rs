@@ -81,6 +81,7 @@ impl<'a> Search<'a> {
                 score: hit.score,
             });
             let eligible = eligible(&claim.id, hits, self.threshold);
+            let above = eligible.len();
             for candidate in &eligible {
                 if !states.contains_key(&candidate.id) {
                     let other = DocumentId::new(Arc::clone(&id.collection), candidate.id.as_str());
@@ -88,6 +89,14 @@ impl<'a> Search<'a> {
                 }
             }
             let known = |id: &str| states.get(id).and_then(Option::as_ref);
+            // Those that others may see are no neighbours where permissions keep documents apart.
+            let eligible: Vec<Candidate> = eligible
+                .into_iter()
+                .filter(|other| {
+                    !self.context.deriver.isolates()
+                        || known(&other.id).is_none_or(|theirs| theirs.access == state.access)
+                })
+                .collect();
             // One that was never compared itself will find this document when it is.
             let entered: BTreeSet<String> = eligible
                 .iter()
@@ -100,7 +109,7 @@ impl<'a> Search<'a> {
                 .map(|other| other.id.clone())
                 .collect();
             let nodes = eligible.iter().filter(|other| known(&other.id).is_some()).count();
-            let reached_threshold = eligible.len() + 1 < width;
+            let reached_threshold = above + 1 < width;
             let farther_half = eligible.get(width / 2..).unwrap_or_default();
             let settled = nodes >= k
                 && (!spread

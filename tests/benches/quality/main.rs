@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing measurement may panic")]
 
 mod domains;
+mod entities;
 mod options;
 
 use clap::Parser;
@@ -18,7 +19,7 @@ use options::Options;
 /// Measures one part; prints its tables and answers what stands in the report.
 type Section = fn(&Options) -> Value;
 
-const SECTIONS: [(&str, Section); 1] = [("domains", domains::run)];
+const SECTIONS: [(&str, Section); 2] = [("domains", domains::run), ("entities", entities::run)];
 
 fn main() {
     // Test runners ask every target what it has.
@@ -26,6 +27,12 @@ fn main() {
         return;
     }
     let options = Options::parse();
+    if let Some(path) = &options.write_model {
+        let model = entities::taught(&options.data(), |_| true).to_bytes();
+        std::fs::write(path, model).unwrap();
+        println!("written to {}", path.display());
+        return;
+    }
     let names = SECTIONS.map(|(name, _)| name);
     if let Some(unknown) = options.only.iter().find(|name| !names.contains(&name.as_str())) {
         eprintln!("no section '{unknown}'; there are {}", names.join(", "));

@@ -17,6 +17,9 @@ pub(crate) struct Options {
     /// Only these sections.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
+    /// Teaches the tagger of names all of `--data`, and writes the model to this file; nothing is scored.
+    #[arg(long)]
+    pub(crate) write_model: Option<PathBuf>,
     /// What cargo passes to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,

@@ -4,12 +4,15 @@ use serde_json::Value;
 use vectorizer_plugin_api::model::{Document, JsonMap};
 
 use super::super::fingerprint::{fingerprint, settings_digest};
-use crate::config::Config;
-use crate::config::Structure;
+use crate::access::Access;
+use crate::config::{Config, Permissions, PermissionsMode, Structure};
+use crate::domains::{Classifier, DomainError, Membership, Subject};
+use crate::entities::{CustomError, Entity, EntityExtractor};
 use crate::graph::literal::LiteralError;
 use crate::graph::schema::NodeLabel;
-use crate::graph::{NodeKey, SourceKey};
+use crate::graph::{DomainKey, EntityKey, NodeKey, SourceKey};
 use crate::journal::{RelationEdge, RelationKind, Thing};
+use crate::payload::text;
 use crate::structure::{Place, place};
 
 /// One thing that a document should be related to.
@@ -42,21 +45,58 @@ impl Relation {
 
 /// Derives relations by the configured rules.
 #[derive(Debug)]
-pub(in crate::sync) struct Deriver {
+pub struct Deriver {
     structure: Structure,
+    permissions: Permissions,
+    classifier: Option<Classifier>,
+    extractor: Option<EntityExtractor>,
+    digest: u64,
+}
+
+/// Rules that cannot be used. The check of the configuration refuses them before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeriveError {
+    /// Of domains.
+    #[error("nexus_integration.domains: {0}")]
+    Domains(#[from] DomainError),
+    /// Of entities.
+    #[error("nexus_integration.entities.{0}")]
+    Entities(#[from] CustomError),
 }
 
 impl Deriver {
     /// What the configuration asks for.
-    pub(in crate::sync) fn new(config: &Config) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`DeriveError`].
+    pub(in crate::sync) fn new(config: &Config) -> Result<Self, DeriveError> {
+        let domains = &config.domains;
+        let classifier = domains
+            .enabled
+            .then(|| Classifier::new(domains, None))
+            .transpose()?;
+        let entities = &config.entities;
+        let extractor = entities
+            .enabled
+            .then(|| EntityExtractor::new(entities))
+            .transpose()?;
+        let parts = [
+            format!("{:?}{:?}", config.structure, config.permissions),
+            format!("{:?}", classifier.as_ref().map(Classifier::digest)),
+            format!("{:?}", extractor.as_ref().map(EntityExtractor::digest)),
+        ];
+        Ok(Self {
             structure: config.structure,
-        }
+            permissions: config.permissions.clone(),
+            classifier,
+            extractor,
+            digest: settings_digest(parts.iter().map(String::as_str)),
+        })
     }
 
     /// Whether no document is related to anything.
     pub(in crate::sync) fn is_idle(&self) -> bool {
-        !self.structure.sources
+        !self.structure.sources && self.classifier.is_none() && self.extractor.is_none()
     }
 
     /// Whether chunks are linked in reading order.
@@ -64,10 +104,53 @@ impl Deriver {
         self.structure.sources && self.structure.next
     }
 
+    /// Whether documents that not everybody may see are kept apart from others.
+    pub(in crate::sync) fn isolates(&self) -> bool {
+        self.permissions.mode == PermissionsMode::Isolate
+    }
+
+    /// Who may see a document.
+    pub(in crate::sync) fn access(&self, collection: &str, payload: Option<&JsonMap>) -> Access {
+        Access::of(&self.permissions, collection, payload)
+    }
+
     /// Changes with the settings.
     pub(in crate::sync) fn digest(&self) -> u64 {
-        let Structure { sources, next } = self.structure;
-        settings_digest(["structure", yes_or_no(sources), yes_or_no(next)].into_iter())
+        self.digest
+    }
+
+    /// Properties of a document's node besides those that are copied: its domain, and who may see it.
+    pub(in crate::sync) fn properties(&self, collection: &str, document: &Document) -> JsonMap {
+        let mut properties = JsonMap::new();
+        let payload = document.payload.as_ref();
+        if let Some(first) = self.domains(collection, document).into_iter().next() {
+            properties.insert("domain".into(), first.domain.into());
+        }
+        let Access { principals, tenant } = self.access(collection, payload);
+        if let Some(principals) = principals {
+            properties.insert("acl".into(), principals.into_iter().collect::<Vec<_>>().into());
+        }
+        if let Some(tenant) = tenant {
+            properties.insert("tenant".into(), tenant.into());
+        }
+        properties
+    }
+
+    fn domains(&self, collection: &str, document: &Document) -> Vec<Membership> {
+        let payload = document.payload.as_ref();
+        // An encrypted payload says nothing, and gives a bare node.
+        if payload.is_some_and(crate::payload::is_encrypted) {
+            return Vec::new();
+        }
+        let subject = Subject {
+            collection,
+            payload,
+            vector: &document.vector,
+        };
+        self.classifier
+            .as_ref()
+            .map(|classifier| classifier.classify(&subject))
+            .unwrap_or_default()
     }
 
     /// Changes with everything that [`Deriver::relations`] looks at.
@@ -92,8 +175,81 @@ impl Deriver {
         {
             relations.push(part_of(collection, &place)?);
         }
+        for membership in self.domains(collection, document) {
+            relations.push(self.belongs_to(&membership)?);
+        }
+        if let (Some(extractor), Some(payload)) = (&self.extractor, payload) {
+            let text = text(payload);
+            let whole = format!("{}\n\n{}", text.title, text.body);
+            // Where documents are kept apart, tenants share no entity.
+            let tenant = self
+                .access(collection, Some(payload))
+                .tenant
+                .filter(|_| self.isolates());
+            let extraction = extractor.extract(&whole);
+            if extraction.skipped > 0 {
+                tracing::debug!(
+                    collection,
+                    skipped = extraction.skipped,
+                    "a document mentions more than is kept"
+                );
+            }
+            for entity in &extraction.entities {
+                relations.push(mentions(entity, tenant.as_deref())?);
+            }
+        }
         Ok(relations)
     }
+}
+
+impl Deriver {
+    fn belongs_to(&self, membership: &Membership) -> Result<Relation, LiteralError> {
+        let name = membership.domain.as_str();
+        let key = DomainKey::new(name)?;
+        let mut properties = JsonMap::new();
+        properties.insert("name".into(), name.into());
+        if let Some(parent) = self
+            .classifier
+            .as_ref()
+            .and_then(|classifier| classifier.hierarchy().parent(name))
+        {
+            properties.insert("parent".into(), parent.into());
+        }
+        Ok(Relation {
+            kind: RelationKind::BelongsTo,
+            thing: Thing {
+                label: NodeLabel::Domain,
+                key: key.as_str().to_owned(),
+            },
+            properties,
+            confidence: membership.confidence,
+            count: 0,
+        })
+    }
+}
+
+fn mentions(entity: &Entity, tenant: Option<&str>) -> Result<Relation, LiteralError> {
+    let name = match tenant {
+        Some(tenant) => format!("{tenant}/{}", entity.key),
+        None => entity.key.clone(),
+    };
+    let key = EntityKey::new(entity.kind.name(), &name)?;
+    let mut properties = JsonMap::new();
+    properties.insert("name".into(), entity.name.as_str().into());
+    properties.insert("kind".into(), entity.kind.name().into());
+    if let Some(tenant) = tenant {
+        properties.insert("tenant".into(), tenant.into());
+    }
+    Ok(Relation {
+        kind: RelationKind::Mentions,
+        thing: Thing {
+            label: NodeLabel::Entity,
+            key: key.as_str().to_owned(),
+        },
+        properties,
+        confidence: entity.confidence,
+        count: entity.count,
+    })
 }
 
 fn part_of(collection: &str, place: &Place) -> Result<Relation, LiteralError> {
@@ -112,8 +268,4 @@ fn part_of(collection: &str, place: &Place) -> Result<Relation, LiteralError> {
         confidence: 0.0,
         count: place.index,
     })
-}
-
-fn yes_or_no(value: bool) -> &'static str {
-    if value { "yes" } else { "no" }
 }

@@ -23,7 +23,7 @@ mod rows;
 mod things;
 mod verify;
 
-pub(in crate::sync) use derive::Deriver;
+pub use derive::{DeriveError, Deriver};
 pub(in crate::sync) use plan::{Related, RelationPlan, plan};
 pub(in crate::sync) use rows::edge_type;
 pub(in crate::sync) use verify::verify;

@@ -10,12 +10,14 @@ use super::super::context::{Context, now_micros};
 use super::super::fault::StageFault;
 use super::super::fingerprint::fingerprint;
 use crate::graph::literal::LiteralError;
-use crate::graph::schema::NodeLabel;
-use crate::graph::{DomainKey, EntityKey, Graph, GraphError, NodeKey, NodeWrite, RecordShape, SourceKey};
+use crate::graph::schema::{EdgeType, NodeLabel};
+use crate::graph::{
+    DomainKey, Edge, EntityKey, Graph, GraphError, NodeKey, NodeWrite, RecordShape, SourceKey,
+};
 use crate::journal::{Thing, ThingState, Work};
 
 /// Properties of things' nodes; others are not ours.
-const OWN: [&str; 7] = ["name", "kind", "path", "collection", "tenant", "level", "gc"];
+const OWN: [&str; 7] = ["name", "kind", "parent", "path", "collection", "tenant", "gc"];
 
 /// Things that are in the graph, with the life of their nodes, and those that the server refuses.
 #[derive(Debug, Default)]
@@ -57,7 +59,11 @@ pub(super) async fn ensure(
     for (label, unsure) in unsure {
         match label {
             NodeLabel::Entity => write(context, graph, unsure, epoch, EntityKey::parse, &mut ensured).await?,
-            NodeLabel::Domain => write(context, graph, unsure, epoch, DomainKey::parse, &mut ensured).await?,
+            NodeLabel::Domain => {
+                let domains: Vec<(String, Option<String>)> = unsure.iter().map(Unsure::domain).collect();
+                write(context, graph, unsure, epoch, DomainKey::parse, &mut ensured).await?;
+                arrange(graph, &domains).await?;
+            }
             NodeLabel::Source => write(context, graph, unsure, epoch, SourceKey::parse, &mut ensured).await?,
             NodeLabel::Document | NodeLabel::Scratch => {}
         }
@@ -71,6 +77,53 @@ struct Unsure<'a> {
     properties: &'a JsonMap,
     digest: u64,
     state: Option<ThingState>,
+}
+
+impl Unsure<'_> {
+    /// A domain's name, and that of the one that holds it.
+    fn domain(&self) -> (String, Option<String>) {
+        let text = |name| {
+            self.properties
+                .get(name)
+                .and_then(serde_json::Value::as_str)
+                .map(str::to_owned)
+        };
+        (text("name").unwrap_or_default(), text("parent"))
+    }
+}
+
+/// Links domains with those that hold them, and no others any more.
+async fn arrange(graph: &Graph, domains: &[(String, Option<String>)]) -> Result<(), StageFault> {
+    let key = |name: &str| DomainKey::new(name).map_err(GraphError::from);
+    let keys: Vec<DomainKey> = domains
+        .iter()
+        .map(|(name, _)| key(name))
+        .collect::<Result<_, _>>()?;
+    let mut edges = Vec::new();
+    for held in graph.neighbours(&[EdgeType::SubdomainOf], &keys).await? {
+        let parent = domains
+            .iter()
+            .zip(&keys)
+            .find(|(_, key)| key.as_str() == held.source);
+        let parent = parent.and_then(|((_, parent), _)| parent.as_deref());
+        let stays = parent.is_some_and(|parent| key(parent).is_ok_and(|key| key.as_str() == held.target));
+        if held.active == Some(true) && !stays {
+            let (child, parent) = (DomainKey::parse(&held.source), DomainKey::parse(&held.target));
+            let edge = Edge::subdomain_of(
+                &child.map_err(GraphError::from)?,
+                &parent.map_err(GraphError::from)?,
+                false,
+            );
+            edges.push(edge.map_err(GraphError::from)?);
+        }
+    }
+    for ((_, parent), child) in domains.iter().zip(&keys) {
+        if let Some(parent) = parent {
+            edges.push(Edge::subdomain_of(child, &key(parent)?, true).map_err(GraphError::from)?);
+        }
+    }
+    graph.write_edges(&edges).await?;
+    Ok(())
 }
 
 async fn write<K: NodeKey>(

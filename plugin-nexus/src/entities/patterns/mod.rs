@@ -1,0 +1,38 @@
+//! What can be told by its form alone: dates, amounts, addresses, numbers that name something.
+//!
+//! Every pattern is a linear-time regular expression; what it means is read off its groups. A pattern that does not compile is a
+//! fault of the plugin, found by the tests, and leaves its family out.
+
+mod contact;
+mod date;
+mod identifier;
+mod money;
+mod number;
+
+use regex::Regex;
+
+use super::Extractor;
+
+/// One of each family.
+pub(super) fn extractors() -> Vec<Box<dyn Extractor>> {
+    vec![
+        Box::new(contact::Contacts::new()),
+        Box::new(identifier::Identifiers::new()),
+        Box::new(money::Amounts::new()),
+        Box::new(date::Dates::new()),
+    ]
+}
+
+fn compiled(pattern: &str) -> Option<Regex> {
+    Regex::new(pattern)
+        .inspect_err(|error| tracing::error!(%error, "a built-in pattern is damaged"))
+        .ok()
+}
+
+/// Whether the span is no part of a longer word or number.
+pub(super) fn stands_alone(text: &str, start: usize, end: usize) -> bool {
+    let before = text[..start].chars().next_back();
+    let behind = text[end..].chars().next();
+    before.is_none_or(|letter| !letter.is_alphanumeric())
+        && behind.is_none_or(|letter| !letter.is_alphanumeric())
+}
