@@ -59,8 +59,7 @@ impl Engine {
             .build()
             .map_err(|error| internal(&error))?;
         let context = Context::new(config, host, Arc::new(client), journal, metrics);
-        let context =
-            Arc::new(context.map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?);
+        let context = Arc::new(context.map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?);
         let intake = Intake::start(Absorber(Arc::clone(&context)), context.config.sync.overflow())
             .map_err(|error| internal(&error))?;
         let keeper = Keeper::start(Arc::clone(&context)).map_err(|error| internal(&error))?;

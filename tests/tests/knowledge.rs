@@ -1,0 +1,304 @@
+//! What documents mention, which domains they belong to, and who may see them, kept right in the graph while documents change and
+//! go.
+
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
+mod setup;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use setup::{DIMENSION, PATIENCE, Setup, vector};
+use vectorizer_tests::nexus::{Kind, Nexus};
+use vectorizer_tests::vectorizer::Vectorizer;
+
+type Pairs = BTreeSet<(String, String)>;
+
+/// The edges of a type that hold, by the names of their ends.
+fn pairs(graph: &Nexus, from: (&str, &str), kind: &str, to: (&str, &str)) -> Pairs {
+    let names = |(label, property): (&str, &str)| -> BTreeMap<String, String> {
+        let nodes = graph.nodes(label).unwrap().into_iter();
+        nodes
+            .map(|node| {
+                let name = node
+                    .properties
+                    .get(property)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                (node.key, name.to_owned())
+            })
+            .collect()
+    };
+    let (sources, targets) = (names(from), names(to));
+    let edges = graph.edges(from.0, kind, to.0, "active").unwrap().into_iter();
+    edges
+        .filter(|edge| edge.active)
+        .map(|edge| (sources[&edge.source].clone(), targets[&edge.target].clone()))
+        .collect()
+}
+
+fn mentions(graph: &Nexus) -> Pairs {
+    let there = pairs(graph, ("Document", "vector_id"), "MENTIONS", ("Entity", "name"));
+    let back = pairs(
+        graph,
+        ("Entity", "name"),
+        "MENTIONED_IN",
+        ("Document", "vector_id"),
+    );
+    let back: Pairs = back
+        .into_iter()
+        .map(|(entity, document)| (document, entity))
+        .collect();
+    assert_eq!(there, back, "every mention is there in both directions");
+    there
+}
+
+fn entities(graph: &Nexus) -> BTreeSet<String> {
+    let nodes = graph.nodes("Entity").unwrap().into_iter();
+    nodes
+        .map(|node| node.properties["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn put(client: &Vectorizer, id: &str, n: usize, payload: Value) {
+    client
+        .insert("texts", &[(id.to_owned(), vector(n), payload)])
+        .unwrap();
+}
+
+#[test]
+fn entities_come_with_their_first_mention_and_go_with_their_last() {
+    for kind in Kind::available() {
+        let setup = Setup::with(
+            kind,
+            &json!({"entities": {"kinds": ["email", "money", "ticket"], "patterns": [
+            {"kind": "ticket", "regex": "TCK-[0-9]+"}]}}),
+        );
+        let _nexus = setup.nexus();
+        let (server, client) = setup.host();
+        client.create("texts", DIMENSION, "Cosine").unwrap();
+        put(
+            &client,
+            "a",
+            1,
+            json!({"content": "Ask Anna@example.com about TCK-7, and anna@example.com again."}),
+        );
+        put(
+            &client,
+            "b",
+            300,
+            json!({"content": "anna@example.com was paid $ 1.5 million."}),
+        );
+        put(&client, "c", 600, json!({"title": "nothing to see"}));
+        client.settle(PATIENCE).unwrap();
+        let graph = setup.graph();
+        let of = |pairs: &[(&str, &str)]| -> Pairs {
+            pairs
+                .iter()
+                .map(|(one, other)| ((*one).to_owned(), (*other).to_owned()))
+                .collect()
+        };
+        let all = entities(&graph);
+        let anna = all
+            .iter()
+            .find(|name| name.eq_ignore_ascii_case("anna@example.com"))
+            .unwrap()
+            .clone();
+        assert_eq!(all.len(), 3, "{all:?}");
+        assert_eq!(
+            mentions(&graph),
+            of(&[("a", &anna), ("a", "TCK-7"), ("b", &anna), ("b", "$ 1.5 million")])
+        );
+
+        // What is mentioned no more goes, what others mention stays.
+        put(&client, "a", 1, json!({"content": "Forget it. TCK-8."}));
+        client.settle(PATIENCE).unwrap();
+        assert_eq!(
+            entities(&graph),
+            [anna.as_str(), "$ 1.5 million", "TCK-8"]
+                .map(str::to_owned)
+                .into()
+        );
+        client.delete("texts", &["b"]).unwrap();
+        client.settle(PATIENCE).unwrap();
+        assert_eq!(mentions(&graph), of(&[("a", "TCK-8")]));
+        assert_eq!(entities(&graph), ["TCK-8".to_owned()].into());
+        client.call("DELETE", "/collections/texts", None).unwrap();
+        client.settle(PATIENCE).unwrap();
+        assert!(entities(&graph).is_empty());
+        assert!(server.stop().unwrap().success());
+    }
+}
+
+#[test]
+fn documents_belong_to_domains_and_domains_to_those_above_them() {
+    for kind in Kind::available() {
+        let setup = Setup::with(
+            kind,
+            &json!({"domains": {"label_field": "topic", "rules": [
+            {"name": "leases", "parent": "contracts", "metadata": {"type": "lease"}}]}}),
+        );
+        let _nexus = setup.nexus();
+        let (server, client) = setup.host();
+        client.create("texts", DIMENSION, "Cosine").unwrap();
+        let contract = "WHEREAS the Licensee and the Licensor hereby enter into this Agreement, each party shall indemnify the other.";
+        put(&client, "contract", 1, json!({"content": contract}));
+        put(
+            &client,
+            "labelled",
+            200,
+            json!({"content": contract, "topic": "hr"}),
+        );
+        put(
+            &client,
+            "lease",
+            400,
+            json!({"content": "rooms", "metadata": {"type": "lease"}}),
+        );
+        put(&client, "empty", 600, json!({"n": 1}));
+        client.settle(PATIENCE).unwrap();
+        let graph = setup.graph();
+        let belongs = pairs(
+            &graph,
+            ("Document", "vector_id"),
+            "BELONGS_TO",
+            ("Domain", "name"),
+        );
+        for (document, domain) in [
+            ("contract", "legal"),
+            ("contract", "contracts"),
+            ("labelled", "hr"),
+            ("lease", "legal"),
+            ("lease", "leases"),
+            ("empty", "general"),
+        ] {
+            assert!(
+                belongs.contains(&(document.to_owned(), domain.to_owned())),
+                "{document} {domain}: {belongs:?}"
+            );
+        }
+        let above = pairs(&graph, ("Domain", "name"), "SUBDOMAIN_OF", ("Domain", "name"));
+        assert!(
+            above.contains(&("leases".to_owned(), "contracts".to_owned())),
+            "{above:?}"
+        );
+        assert!(
+            above.contains(&("contracts".to_owned(), "legal".to_owned())),
+            "{above:?}"
+        );
+        let shown: BTreeMap<String, Value> = graph
+            .documents()
+            .unwrap()
+            .into_iter()
+            .map(|node| {
+                (
+                    node.properties["vector_id"].as_str().unwrap().to_owned(),
+                    node.properties["domain"].clone(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            (&shown["contract"], &shown["labelled"]),
+            (&json!("legal"), &json!("hr"))
+        );
+
+        // Another label, another domain; the old edge is gone.
+        put(
+            &client,
+            "labelled",
+            200,
+            json!({"content": contract, "topic": "engineering"}),
+        );
+        client.settle(PATIENCE).unwrap();
+        let belongs = pairs(
+            &graph,
+            ("Document", "vector_id"),
+            "BELONGS_TO",
+            ("Domain", "name"),
+        );
+        let of_labelled: Vec<&String> = belongs
+            .iter()
+            .filter(|(id, _)| id == "labelled")
+            .map(|(_, name)| name)
+            .collect();
+        assert_eq!(of_labelled, ["engineering"]);
+        assert!(server.stop().unwrap().success());
+
+        // Other rules: everything is classified anew.
+        let config = std::fs::read_to_string(setup.host.config()).unwrap();
+        let mut config: Value = serde_json::from_str(&config).unwrap();
+        config["nexus_integration"]["domains"] =
+            json!({"builtin": false, "rules": [{"name": "all", "collections": ["*"]}]});
+        setup.host.write(&config).unwrap();
+        let (server, client) = setup.host();
+        client.settle(PATIENCE).unwrap();
+        let belongs = pairs(
+            &graph,
+            ("Document", "vector_id"),
+            "BELONGS_TO",
+            ("Domain", "name"),
+        );
+        let all: Pairs = ["contract", "labelled", "lease", "empty"]
+            .map(|id| (id.to_owned(), "all".to_owned()))
+            .into();
+        assert_eq!(belongs, all);
+        assert!(server.stop().unwrap().success());
+    }
+}
+
+#[test]
+fn documents_with_other_permissions_are_no_neighbours_where_they_are_isolated() {
+    for kind in Kind::available() {
+        let setup = Setup::with(kind, &json!({"permissions": {"mode": "isolate"}}));
+        let _nexus = setup.nexus();
+        let (server, client) = setup.host();
+        client.create("texts", DIMENSION, "Cosine").unwrap();
+        // All at one place in space, so that everybody would be everybody's neighbour.
+        for (id, acl) in [
+            ("a1", json!("a")),
+            ("a2", json!(["a"])),
+            ("b1", json!(["b"])),
+            ("b2", json!("b")),
+        ] {
+            put(&client, id, 5, json!({"acl": acl}));
+        }
+        put(&client, "open1", 5, json!({}));
+        put(&client, "open2", 5, json!({}));
+        client.settle(PATIENCE).unwrap();
+        let graph = setup.graph();
+        let similar = || {
+            pairs(
+                &graph,
+                ("Document", "vector_id"),
+                "SIMILAR_TO",
+                ("Document", "vector_id"),
+            )
+        };
+        let both = |groups: &[[&str; 2]]| -> Pairs {
+            let both = |[one, other]: &[&str; 2]| {
+                [
+                    ((*one).to_owned(), (*other).to_owned()),
+                    ((*other).to_owned(), (*one).to_owned()),
+                ]
+            };
+            groups.iter().flat_map(both).collect()
+        };
+        assert_eq!(similar(), both(&[["a1", "a2"], ["b1", "b2"], ["open1", "open2"]]));
+        let node = graph
+            .documents()
+            .unwrap()
+            .into_iter()
+            .find(|node| node.properties["vector_id"] == "a2")
+            .unwrap();
+        assert_eq!(node.properties["acl"], json!(["a"]));
+
+        // It changes sides, and its neighbours with it.
+        put(&client, "a2", 5, json!({"acl": ["b"]}));
+        client.settle(PATIENCE).unwrap();
+        assert_eq!(
+            similar(),
+            both(&[["a2", "b1"], ["a2", "b2"], ["b1", "b2"], ["open1", "open2"]])
+        );
+        assert!(server.stop().unwrap().success());
+    }
+}
