@@ -193,7 +193,10 @@ fn holds(found: &Value, wanted: &[Value]) -> bool {
     let same = |one: &Value, other: &Value| match (one, other) {
         (Value::String(one), Value::String(other)) => one.to_lowercase() == other.to_lowercase(),
         // Some writers turn every value into a text.
-        (Value::String(text), other) | (other, Value::String(text)) => *text == other.to_string(),
+        (Value::String(text), other) | (other, Value::String(text)) => {
+            let other = other.to_string();
+            *text == other
+        }
         (one, other) => one == other,
     };
     match found {

@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Value {
         let ids: BTreeSet<&str> = scored.iter().map(|document| document.id.as_str()).collect();
         ids.into_iter().enumerate().map(|(at, id)| (id, at)).collect()
     };
-    let teaches = |document: &Document| order[document.id.as_str()] % 2 == 0;
+    let teaches = |document: &Document| order[document.id.as_str()].is_multiple_of(2);
     let teachers: Vec<&Document> = match &taught {
         Some(taught) => taught.iter().collect(),
         None => scored.iter().filter(|document| teaches(document)).collect(),

@@ -43,12 +43,12 @@ impl Dates {
             (format!(r"(?i)\b(?:early |late |mid[- ])?(?:the )?(?:{})(?:[- ]centur(?:y|ies))", ORDINALS.join("|")), spelled, 0.9),
             (format!(r"\b{YEAR}{ERA}\b"), year, 0.82),
             (r"\b(?:circa |c\. ?)?(?P<year>\d{1,4}) ?(?:BCE?|CE|AD|B\.C\.|A\.D\.)".into(), nothing, 0.9),
-            (format!(r"(?i)\b(?:(?:on|this|next|last|every) )?(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b"), nothing, 0.83),
+            (r"(?i)\b(?:(?:on|this|next|last|every) )?(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b".into(), nothing, 0.83),
             (r"(?i)\b(?:this|next|last|past|previous|coming|following) (?:week(?:end)?|month|year|quarter|decade|century|spring|summer|autumn|fall|winter)\b".into(), nothing, 0.84),
             (r"(?i)\b(?:the day (?:after tomorrow|before yesterday)|today|tomorrow|yesterday|tonight)\b".into(), nothing, 0.84),
             (r"(?i)\b(?:in |the )?(?:end|beginning|start|middle) of (?:the |this |next |last )?(?:week|month|year|quarter|day)\b".into(), nothing, 0.84),
             (r"(?i)\b(?:the )?week \d{1,2}\b".into(), nothing, 0.83),
-            (format!(r"(?i)\b(?:january|february|april|june|july|august|september|october|november|december)\b"), undated, 0.81),
+            (r"(?i)\b(?:january|february|april|june|july|august|september|october|november|december)\b".into(), undated, 0.81),
             (format!(r"(?i)\b(?:{})-(?:year|month|week|day)\b", "one|two|three|four|five|six|seven|eight|nine|ten"), nothing, 0.81),
         ];
         Self {

@@ -158,7 +158,7 @@ fn walk(sentence: &Sentence, mut score: impl FnMut(&[u32]) -> [f32; TAGS]) -> Ve
 
 /// Whether a tag may follow another: the inside of a name only goes on with its own kind.
 fn may_follow(tag: u8, before: u8) -> bool {
-    let is_inside = tag != OUTSIDE && tag % 2 == 0;
+    let is_inside = tag != OUTSIDE && tag.is_multiple_of(2);
     !is_inside || before == tag || before + 1 == tag && before != OUTSIDE
 }
 
@@ -193,7 +193,7 @@ impl Extractor for Tagger {
             }
             while tags
                 .get(at)
-                .is_some_and(|(next, _)| *next != OUTSIDE && *next == tag + tag % 2 && next % 2 == 0)
+                .is_some_and(|(next, _)| *next != OUTSIDE && *next == tag + tag % 2 && next.is_multiple_of(2))
             {
                 lead = lead.min(tags[at].1);
                 at += 1;
