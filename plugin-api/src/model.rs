@@ -134,6 +134,7 @@ pub struct Hit {
 pub struct Page {
     /// The documents of this page. Those that exist during the whole scan come exactly once.
     pub documents: Vec<Document>,
-    /// Where the next page starts; `None` after the last one. Opaque, valid while the store runs.
+    /// Where the next page starts; `None` after the last one. Opaque. It survives a restart of the store; a store that cannot go on
+    /// from it, since the collection was made anew, answers [`FaultCode::Invalid`](crate::FaultCode::Invalid), and the scan is begun anew.
     pub next: Option<String>,
 }

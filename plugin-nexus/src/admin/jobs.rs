@@ -52,7 +52,10 @@ pub(super) fn respond(context: &Context, request: &Request) -> Option<Answer> {
         ("POST", CANCEL) => steer(&request.body, |number| {
             let job = context.jobs.cancel(&context.journal, number)?;
             if job.order.kind == JobKind::Reconcile {
-                context.metrics.jobs.ended(job.order.trigger, job.state, 0.0);
+                context
+                    .metrics
+                    .jobs
+                    .ended(job.order.trigger, job.state, job.seconds());
             }
             Ok(job)
         }),

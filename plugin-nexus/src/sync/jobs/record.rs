@@ -326,6 +326,13 @@ impl Job {
         }
     }
 
+    /// How long it took from its beginning to its end; 0 for one that has not begun.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        let span = self.started_at.zip(self.ended_at);
+        span.map_or(0.0, |(from, to)| to.duration_since(from).as_secs_f64())
+    }
+
     /// Whether it is for this collection.
     #[must_use]
     pub fn is_for(&self, collection: &str) -> bool {

@@ -309,15 +309,11 @@ impl<'a> Runner<'a> {
     }
 
     fn ended(&self, number: u64, job: &Job) {
-        let seconds = job
-            .started_at
-            .zip(job.ended_at)
-            .map_or(0.0, |(from, to)| to.duration_since(from).as_secs_f64());
         if job.order.kind == JobKind::Reconcile {
             self.context
                 .metrics
                 .jobs
-                .ended(job.order.trigger, job.state, seconds);
+                .ended(job.order.trigger, job.state, job.seconds());
         }
         tracing::info!(
             correlation_id = job.order.correlation_id,

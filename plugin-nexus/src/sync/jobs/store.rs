@@ -82,6 +82,11 @@ fn next_collection(turn: &Turn, mut page: Page, names: &BTreeSet<String>) -> Pag
 fn compare(context: &Context, turn: &Turn, name: &str, names: &BTreeSet<String>) -> Result<Page, StageFault> {
     let mut page = turn.page();
     let Some(info) = context.collection(name)? else {
+        // A backfill brings documents in; what is gone is the business of comparisons.
+        if turn.job.order.kind == JobKind::Backfill {
+            page.notes.push(format!("'{name}' is not there"));
+            return Ok(next_collection(turn, page, names));
+        }
         page.cursor.phase = Phase::Journal;
         page.cursor.after = None;
         return Ok(page);
@@ -109,7 +114,8 @@ fn compare(context: &Context, turn: &Turn, name: &str, names: &BTreeSet<String>)
             Some(letter) => saw(letter, &now),
             None => head.as_ref().is_some_and(|head| shows(head, &now)),
         };
-        if same || turn.job.order.kind == JobKind::Reconcile && is_queued(context, &id) {
+        let waits = turn.job.order.kind == JobKind::Reconcile && (is_queued(context, &id) || is_half_way(context, &id, head.as_ref(), &now));
+        if same || waits {
             continue;
         }
         match head {
@@ -170,6 +176,15 @@ fn scan(
 fn is_queued(context: &Context, document: &DocumentId) -> bool {
     let standby = context.journal.standby(document);
     standby.is_some_and(|standby| standby.work.has(Work::NODE) && !standby.in_flight)
+}
+
+/// Whether the node is right, and the edges, which its vector has not been compared with yet, are waiting for their turn.
+fn is_half_way(context: &Context, document: &DocumentId, head: Option<&StateHead>, now: &Seen) -> bool {
+    let is_node_right = head.is_some_and(|head| {
+        head.fingerprint == now.fingerprint && head.copy_rules == now.copy_rules && head.vector.is_none()
+    });
+    let standby = context.journal.standby(document);
+    is_node_right && standby.is_some_and(|standby| standby.work.has(Work::EDGES))
 }
 
 /// Whether the journal thinks that the graph shows this version.
