@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use setup::{DIMENSION, PATIENCE, Setup, vector};
 use vectorizer_tests::nexus::{Kind, Nexus};
+use vectorizer_tests::process::wait_until;
 use vectorizer_tests::vectorizer::Vectorizer;
 
 type Pairs = BTreeSet<(String, String)>;
@@ -299,6 +300,65 @@ fn documents_with_other_permissions_are_no_neighbours_where_they_are_isolated() 
             similar(),
             both(&[["a2", "b1"], ["a2", "b2"], ["b1", "b2"], ["open1", "open2"]])
         );
+        assert!(server.stop().unwrap().success());
+    }
+}
+
+#[test]
+fn labelled_documents_teach_which_vectors_belong_to_a_domain() {
+    for kind in Kind::available() {
+        let settings = json!({"label_field": "topic", "builtin": false, "default": "none", "rules": [{"name": "alpha"}, {"name": "beta"}]});
+        let setup = Setup::with(kind, &json!({"domains": settings}));
+        let _nexus = setup.nexus();
+        let (server, client) = setup.host();
+        client.create("texts", DIMENSION, "Cosine").unwrap();
+        for n in 0..12 {
+            put(&client, &format!("a{n}"), n, json!({"topic": "alpha"}));
+            put(&client, &format!("b{n}"), n + 24, json!({"topic": "beta"}));
+        }
+        put(&client, "near a", 5, json!({"n": 1}));
+        put(&client, "near b", 30, json!({"n": 2}));
+        client.settle(PATIENCE).unwrap();
+        let domains = || -> Vec<Value> {
+            let nodes = setup.graph().documents().unwrap();
+            ["near a", "near b"]
+                .map(|id| {
+                    nodes
+                        .iter()
+                        .find(|node| node.properties["vector_id"] == id)
+                        .unwrap()
+                        .properties["domain"]
+                        .clone()
+                })
+                .into()
+        };
+        assert_eq!(domains(), ["none", "none"]);
+
+        assert_eq!(
+            client.send("POST", "/admin/sync/domains/train", None).unwrap().0,
+            202
+        );
+        wait_until("documents are classified by what was learned", PATIENCE, || {
+            Ok(domains() == ["alpha", "beta"])
+        })
+        .unwrap();
+        client.settle(PATIENCE).unwrap();
+        let shown = client.call("GET", "/admin/sync/domains", None).unwrap();
+        assert_eq!(
+            shown["lesson"]["labelled"],
+            json!({"alpha": 12, "beta": 12}),
+            "{shown}"
+        );
+
+        // Another vector, another domain, though the payload is the same; and a restart forgets nothing.
+        put(&client, "near a", 29, json!({"n": 1}));
+        client.settle(PATIENCE).unwrap();
+        assert_eq!(domains(), ["beta", "beta"]);
+        assert!(server.stop().unwrap().success());
+        let (server, client) = setup.host();
+        put(&client, "near a", 4, json!({"n": 1}));
+        client.settle(PATIENCE).unwrap();
+        assert_eq!(domains(), ["alpha", "beta"]);
         assert!(server.stop().unwrap().success());
     }
 }

@@ -5,6 +5,7 @@
 
 mod body;
 mod dead_letters;
+mod domains;
 mod jobs;
 mod query;
 
@@ -64,6 +65,7 @@ pub(crate) fn routes() -> impl Iterator<Item = Route> {
     dead_letters::ROUTES
         .iter()
         .chain(&jobs::ROUTES)
+        .chain(&domains::ROUTES)
         .map(|(method, path)| Route::new(method, path, Access::Admin))
 }
 
@@ -72,7 +74,9 @@ pub(crate) fn respond(context: &Context, request: &Request) -> Option<Response> 
     if let Some(answer) = dead_letters::respond(&context.journal, request) {
         return Some(respond_with(answer.map(|body| (200, body))));
     }
-    jobs::respond(context, request).map(respond_with)
+    domains::respond(context, request)
+        .or_else(|| jobs::respond(context, request))
+        .map(respond_with)
 }
 
 fn respond_with(answer: Result<(u16, Value), AdminError>) -> Response {

@@ -123,6 +123,12 @@ impl Classifier {
         self.digest
     }
 
+    /// Whether it learned from labelled vectors, so that vectors have a say.
+    #[must_use]
+    pub fn has_learned(&self) -> bool {
+        self.model.is_some()
+    }
+
     /// Which domain is part of which.
     #[must_use]
     pub fn hierarchy(&self) -> &Hierarchy {

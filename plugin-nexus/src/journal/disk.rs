@@ -17,6 +17,7 @@
 //! | `minstallation` | 32 hex digits, drawn once: whose canary it is |
 //! | `mserver` | the server that was checked last, postcard |
 //! | `mcanary` | 8 bytes, big-endian: the last move of the canary |
+//! | `mmodel` | what was learned from labelled documents, postcard |
 //! | `mretracted` | nothing; there while the graph may hold edges that were retracted softly |
 //!
 //! The form of a document in a key is told in [`super::keys`]. A record that cannot be read is reported and taken for one
@@ -36,6 +37,7 @@ use super::state::DocumentState;
 use super::storage::{Entry, end_of};
 use super::vault::Vault;
 use super::work::Work;
+use crate::domains::VectorModel;
 
 const FORMAT: u8 = 1;
 const META_FORMAT: &[u8] = b"mformat";
@@ -45,6 +47,7 @@ const META_INSTALLATION: &[u8] = b"minstallation";
 const META_SERVER: &[u8] = b"mserver";
 const META_CANARY: &[u8] = b"mcanary";
 const META_RETRACTED: &[u8] = b"mretracted";
+const META_MODEL: &[u8] = b"mmodel";
 
 /// Entries that are read at a time.
 const PAGE: usize = 512;
@@ -159,6 +162,28 @@ impl Disk {
 
     pub(super) fn set_canary(&self, number: u64) -> Result<(), JournalError> {
         self.put(META_CANARY, number.to_be_bytes())
+    }
+
+    pub(super) fn taught_model(&self) -> Result<Option<VectorModel>, JournalError> {
+        let found = self.get(META_MODEL)?;
+        Ok(found.and_then(|bytes| {
+            postcard::from_bytes(&bytes)
+                .inspect_err(|error| tracing::warn!(%error, "the journal holds an unreadable model; it is learned anew"))
+                .ok()
+        }))
+    }
+
+    pub(super) fn set_taught_model(&self, model: Option<&VectorModel>) -> Result<(), JournalError> {
+        let mut changes = Changes::default();
+        match model {
+            Some(model) => {
+                let bytes =
+                    postcard::to_stdvec(model).map_err(|_| JournalError::Damaged { what: "model" })?;
+                changes.put(META_MODEL, bytes);
+            }
+            None => changes.remove(META_MODEL),
+        }
+        self.apply(&changes)
     }
 
     pub(super) fn has_retracted(&self) -> Result<bool, JournalError> {

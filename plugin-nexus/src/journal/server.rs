@@ -1,5 +1,6 @@
 //! What the journal remembers of the server across runs of the host.
 
+use crate::domains::VectorModel;
 use serde::{Deserialize, Serialize};
 
 use super::{Journal, JournalError};
@@ -71,5 +72,21 @@ impl Journal {
     /// [`JournalError`].
     pub fn set_retracted(&self, retracted: bool) -> Result<(), JournalError> {
         self.disk.set_retracted(retracted)
+    }
+
+    /// What was learned from labelled documents.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn taught_model(&self) -> Result<Option<VectorModel>, JournalError> {
+        self.disk.taught_model()
+    }
+
+    /// Remembers what was learned; `None`: nothing.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn set_taught_model(&self, model: Option<&VectorModel>) -> Result<(), JournalError> {
+        self.disk.set_taught_model(model)
     }
 }

@@ -10,6 +10,7 @@ use super::breaker::Breaker;
 use super::document::CopyRules;
 use super::fault::StageFault;
 use super::jobs::Jobs;
+use super::learning::Learning;
 use super::link::Link;
 use super::relations::{DeriveError, Deriver};
 use crate::config::Config;
@@ -40,7 +41,9 @@ pub struct Context {
     /// What is copied from payloads.
     pub copy_rules: CopyRules,
     /// What documents are related to.
-    pub(in crate::sync) deriver: Deriver,
+    pub(crate) deriver: Deriver,
+    /// What is learned from labelled documents.
+    pub learning: Learning,
     births: AtomicU64,
 }
 
@@ -56,8 +59,9 @@ impl Context {
         journal: Journal,
         metrics: Metrics,
     ) -> Result<Self, DeriveError> {
-        let deriver = Deriver::new(&config)?;
-        let copy_rules = CopyRules::new(config.properties.clone(), deriver.digest());
+        let model = journal.taught_model().unwrap_or_default();
+        let deriver = Deriver::new(&config, model)?;
+        let copy_rules = CopyRules::new(config.properties.clone());
         Ok(Self {
             breaker: Breaker::new(config.breaker.settings()),
             jobs: Jobs::load(&journal),
@@ -69,8 +73,14 @@ impl Context {
             metrics,
             copy_rules,
             deriver,
+            learning: Learning::default(),
             births: AtomicU64::new(now_micros()),
         })
+    }
+
+    /// Changes with all settings that decide what a document becomes in the graph, and with what was learned.
+    pub(super) fn rules_digest(&self) -> u64 {
+        self.copy_rules.digest().rotate_left(1) ^ self.deriver.digest()
     }
 
     /// A number that no node was given before: it begins with the time and never stands still.

@@ -49,10 +49,9 @@ pub struct CopyRules {
 }
 
 impl CopyRules {
-    /// Rules that copy these properties. `others` is a digest of all other settings that decide what a document becomes.
-    pub fn new(names: BTreeSet<String>, others: u64) -> Self {
-        let others = others.to_string();
-        let digest = settings_digest(names.iter().map(String::as_str).chain([others.as_str()]));
+    /// Rules that copy these properties.
+    pub fn new(names: BTreeSet<String>) -> Self {
+        let digest = settings_digest(names.iter().map(String::as_str));
         Self { names, digest }
     }
 
@@ -143,7 +142,7 @@ mod tests {
     use serde_json::json;
 
     fn copied(payload: Value) -> JsonMap {
-        let rules = CopyRules::new(["title", "tags", "n"].map(str::to_owned).into(), 0);
+        let rules = CopyRules::new(["title", "tags", "n"].map(str::to_owned).into());
         let place = Place {
             key: DocumentKey::new("c", "1").unwrap(),
             bucket: Bucket::of("c", "1").unwrap(),

@@ -31,6 +31,8 @@ struct Present {
     state: Option<DocumentState>,
     fingerprint: u128,
     access: u64,
+    /// Whether its vector, which has a say in its domain, is another one.
+    reclassify: bool,
     left: Work,
 }
 
@@ -130,9 +132,9 @@ fn assess(
     let moved = state.as_ref().is_none_or(|state| {
         state.vector != Some(vector) || context.deriver.isolates() && state.access != access
     });
-    let changed = state.as_ref().is_none_or(|state| {
-        (state.fingerprint, state.copy_rules) != (fingerprint, context.copy_rules.digest())
-    });
+    let changed = state
+        .as_ref()
+        .is_none_or(|state| (state.fingerprint, state.copy_rules) != (fingerprint, context.rules_digest()));
     // The node is what this stage sees to; edges wait for the next one.
     let edges = if claim.work.has(Work::SPREAD) || moved {
         Work::SPREAD
@@ -141,8 +143,9 @@ fn assess(
     } else {
         Work::NONE
     };
+    let reclassify = moved && context.deriver.heeds_vectors();
     let related = claim.work.has(Work::RELATIONS)
-        || changed
+        || (changed || reclassify)
             && (!context.deriver.is_idle()
                 || context.journal.relations(&batch.document(&claim.id))?.is_some());
     let relations = if related { Work::RELATIONS } else { Work::NONE };
@@ -151,6 +154,7 @@ fn assess(
         place,
         fingerprint,
         access,
+        reclassify,
         document,
         state,
         left: edges.and(relations),
@@ -210,13 +214,14 @@ async fn write(
     done: &mut Done,
 ) -> Result<(), StageFault> {
     let epoch = context.journal.epoch();
-    let rules = context.copy_rules.digest();
+    let rules = context.rules_digest();
     let (unchanged, changed): (Vec<_>, Vec<_>) = present.into_iter().partition(|document| {
-        document.state.as_ref().is_some_and(|state| {
-            state.epoch == Some(epoch)
-                && state.fingerprint == document.fingerprint
-                && state.copy_rules == rules
-        })
+        !document.reclassify
+            && document.state.as_ref().is_some_and(|state| {
+                state.epoch == Some(epoch)
+                    && state.fingerprint == document.fingerprint
+                    && state.copy_rules == rules
+            })
     });
     for document in unchanged {
         done.unchanged += 1;

@@ -27,7 +27,7 @@ pub(super) fn seen(context: &Context, document: &Document, fields: Fields) -> Se
     Seen {
         fingerprint: fingerprint(document.payload.as_ref()),
         vector: fields.vector.then(|| vector_digest(&document.vector)),
-        copy_rules: context.copy_rules.digest(),
+        copy_rules: context.rules_digest(),
     }
 }
 

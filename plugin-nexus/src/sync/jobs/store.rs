@@ -114,7 +114,8 @@ fn compare(context: &Context, turn: &Turn, name: &str, names: &BTreeSet<String>)
             Some(letter) => saw(letter, &now),
             None => head.as_ref().is_some_and(|head| shows(head, &now)),
         };
-        let waits = turn.job.order.kind == JobKind::Reconcile && (is_queued(context, &id) || is_half_way(context, &id, head.as_ref(), &now));
+        let waits = turn.job.order.kind == JobKind::Reconcile
+            && (is_queued(context, &id) || is_half_way(context, &id, head.as_ref(), &now));
         if same || waits {
             continue;
         }

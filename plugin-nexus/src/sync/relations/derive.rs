@@ -1,12 +1,16 @@
 //! What a document should be related to, by its payload alone.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
 use serde_json::Value;
 use vectorizer_plugin_api::model::{Document, JsonMap};
 
-use super::super::fingerprint::{fingerprint, settings_digest};
+use super::super::fingerprint::{fingerprint, settings_digest, vector_digest};
 use crate::access::Access;
-use crate::config::{Config, Permissions, PermissionsMode, Structure};
-use crate::domains::{Classifier, DomainError, Membership, Subject};
+use crate::config::{Config, Domains, Permissions, PermissionsMode, Structure};
+use crate::domains::{Classifier, DomainError, Membership, Subject, VectorModel};
 use crate::entities::{CustomError, Entity, EntityExtractor};
 use crate::graph::literal::LiteralError;
 use crate::graph::schema::NodeLabel;
@@ -48,8 +52,10 @@ impl Relation {
 pub struct Deriver {
     structure: Structure,
     permissions: Permissions,
-    classifier: Option<Classifier>,
+    domains: Domains,
+    classifier: RwLock<Option<Arc<Classifier>>>,
     extractor: Option<EntityExtractor>,
+    /// Of all settings but those of the classifier, which learns.
     digest: u64,
 }
 
@@ -65,16 +71,11 @@ pub enum DeriveError {
 }
 
 impl Deriver {
-    /// What the configuration asks for.
+    /// What the configuration asks for, with what was learned before.
     ///
     /// # Errors
     /// [`DeriveError`].
-    pub(in crate::sync) fn new(config: &Config) -> Result<Self, DeriveError> {
-        let domains = &config.domains;
-        let classifier = domains
-            .enabled
-            .then(|| Classifier::new(domains, None))
-            .transpose()?;
+    pub(in crate::sync) fn new(config: &Config, model: Option<VectorModel>) -> Result<Self, DeriveError> {
         let entities = &config.entities;
         let extractor = entities
             .enabled
@@ -82,21 +83,67 @@ impl Deriver {
             .transpose()?;
         let parts = [
             format!("{:?}{:?}", config.structure, config.permissions),
-            format!("{:?}", classifier.as_ref().map(Classifier::digest)),
             format!("{:?}", extractor.as_ref().map(EntityExtractor::digest)),
         ];
-        Ok(Self {
+        let deriver = Self {
             structure: config.structure,
             permissions: config.permissions.clone(),
-            classifier,
+            domains: config.domains.clone(),
+            classifier: RwLock::default(),
             extractor,
             digest: settings_digest(parts.iter().map(String::as_str)),
-        })
+        };
+        deriver.teach(model)?;
+        Ok(deriver)
+    }
+
+    /// Classifies by what was learned from now on. Answers whether that makes a difference.
+    ///
+    /// # Errors
+    /// [`DeriveError::Domains`].
+    pub(in crate::sync) fn teach(&self, model: Option<VectorModel>) -> Result<bool, DeriveError> {
+        if !self.domains.enabled {
+            return Ok(false);
+        }
+        let taught = Classifier::new(&self.domains, model)?;
+        let mut classifier = self.classifier.write();
+        let differs = classifier
+            .as_ref()
+            .is_none_or(|known| known.digest() != taught.digest());
+        *classifier = Some(Arc::new(taught));
+        Ok(differs)
+    }
+
+    fn classifier(&self) -> Option<Arc<Classifier>> {
+        self.classifier.read().clone()
+    }
+
+    /// Whether the vector of a document has a say in its domain.
+    pub(in crate::sync) fn heeds_vectors(&self) -> bool {
+        self.classifier()
+            .is_some_and(|classifier| classifier.has_learned())
+    }
+
+    /// The domain that a payload is labelled with.
+    pub(in crate::sync) fn label(&self, payload: Option<&JsonMap>) -> Option<String> {
+        self.classifier()?.label(payload).map(str::to_owned)
+    }
+
+    /// All domains, each with the one that holds it.
+    pub(crate) fn domain_tree(&self) -> BTreeMap<String, Option<String>> {
+        let Some(classifier) = self.classifier() else {
+            return BTreeMap::new();
+        };
+        let hierarchy = classifier.hierarchy();
+        let names = hierarchy.names();
+        names
+            .map(|name| (name.to_owned(), hierarchy.parent(name).map(str::to_owned)))
+            .collect()
     }
 
     /// Whether no document is related to anything.
     pub(in crate::sync) fn is_idle(&self) -> bool {
-        !self.structure.sources && self.classifier.is_none() && self.extractor.is_none()
+        !self.structure.sources && !self.domains.enabled && self.extractor.is_none()
     }
 
     /// Whether chunks are linked in reading order.
@@ -114,9 +161,10 @@ impl Deriver {
         Access::of(&self.permissions, collection, payload)
     }
 
-    /// Changes with the settings.
+    /// Changes with the settings, and with what was learned.
     pub(in crate::sync) fn digest(&self) -> u64 {
-        self.digest
+        let learned = self.classifier().map_or(0, |classifier| classifier.digest());
+        self.digest.rotate_left(1) ^ learned
     }
 
     /// Properties of a document's node besides those that are copied: its domain, and who may see it.
@@ -147,16 +195,20 @@ impl Deriver {
             payload,
             vector: &document.vector,
         };
-        self.classifier
-            .as_ref()
+        self.classifier()
             .map(|classifier| classifier.classify(&subject))
             .unwrap_or_default()
     }
 
     /// Changes with everything that [`Deriver::relations`] looks at.
     pub(super) fn source_digest(&self, document: &Document) -> u128 {
-        let settings = u128::from(self.digest());
-        fingerprint(document.payload.as_ref()).rotate_left(1) ^ settings
+        let vector = if self.heeds_vectors() {
+            vector_digest(&document.vector)
+        } else {
+            0
+        };
+        let others = u128::from(self.digest()) | u128::from(vector) << 64;
+        fingerprint(document.payload.as_ref()).rotate_left(1) ^ others
     }
 
     /// What a document should be related to, apart from other chunks.
@@ -208,11 +260,9 @@ impl Deriver {
         let key = DomainKey::new(name)?;
         let mut properties = JsonMap::new();
         properties.insert("name".into(), name.into());
-        if let Some(parent) = self
-            .classifier
-            .as_ref()
-            .and_then(|classifier| classifier.hierarchy().parent(name))
-        {
+        let classifier = self.classifier();
+        let hierarchy = classifier.as_ref().map(|classifier| classifier.hierarchy());
+        if let Some(parent) = hierarchy.and_then(|hierarchy| hierarchy.parent(name)) {
             properties.insert("parent".into(), parent.into());
         }
         Ok(Relation {
