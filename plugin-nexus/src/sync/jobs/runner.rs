@@ -327,7 +327,7 @@ impl<'a> Runner<'a> {
             synced = job.effects.synced,
             deleted = job.effects.deleted,
             failed = job.effects.failed,
-            seconds,
+            seconds = job.seconds(),
             "a job has ended"
         );
     }
