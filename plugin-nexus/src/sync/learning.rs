@@ -64,7 +64,7 @@ pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) 
         return;
     }
     while !*stop.borrow_and_update() {
-        match context.blocking(|context| learn(context)).await {
+        match context.blocking(learn).await {
             Ok(lesson) => *context.learning.last.lock() = lesson,
             Err(fault) => {
                 tracing::warn!(%fault, "nothing could be learned from labelled documents");
