@@ -21,7 +21,7 @@ use std::ops::Range;
 
 pub use custom::CustomError;
 pub use resolution::{Entity, normal_form};
-pub use tagger::{Tagger, Teacher};
+pub use tagger::{ModelError, Tagger, Teacher};
 
 use crate::config::Entities;
 

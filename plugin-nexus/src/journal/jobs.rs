@@ -21,22 +21,22 @@ pub struct Standby {
     pub in_flight: bool,
 }
 
-/// The beginning of a [`DocumentState`], which is all that a comparison needs: shape and edges are not read.
+/// The beginning of a [`super::DocumentState`], which is all that a comparison needs: shape and edges are not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateHead {
-    /// See [`DocumentState::epoch`].
+    /// See [`super::DocumentState::epoch`].
     pub epoch: Option<u32>,
-    /// See [`DocumentState::edges_epoch`].
+    /// See [`super::DocumentState::edges_epoch`].
     pub edges_epoch: Option<u32>,
-    /// See [`DocumentState::rev`].
+    /// See [`super::DocumentState::rev`].
     pub rev: u64,
-    /// See [`DocumentState::born`].
+    /// See [`super::DocumentState::born`].
     pub born: u64,
-    /// See [`DocumentState::fingerprint`].
+    /// See [`super::DocumentState::fingerprint`].
     pub fingerprint: u128,
-    /// See [`DocumentState::copy_rules`].
+    /// See [`super::DocumentState::copy_rules`].
     pub copy_rules: u64,
-    /// See [`DocumentState::vector`].
+    /// See [`super::DocumentState::vector`].
     pub vector: Option<u64>,
 }
 

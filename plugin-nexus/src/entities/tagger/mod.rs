@@ -37,7 +37,8 @@ const KINDS: [Option<EntityKind>; 4] = [
 /// How a lead over the second best tag becomes a confidence; fitted by eye on held-out documents.
 const LEAD: f32 = 0.01;
 
-/// See the [module](self).
+/// Finds names of people, organisations and places by their context: a multinomial logistic regression over hashed features, that tags a
+/// text from left to right.
 #[derive(Debug, Clone)]
 pub struct Tagger {
     /// By bucket, then tag.
