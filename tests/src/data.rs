@@ -21,6 +21,8 @@ pub struct Labelled {
     pub id: String,
     /// Its title.
     pub title: String,
+    /// Its text.
+    pub text: String,
     /// Its label: legal, financial, hr, engineering or general.
     pub label: String,
     /// Its embedding, of unit length.
@@ -57,6 +59,7 @@ pub fn labelled(folder: &std::path::Path) -> Result<Vec<Labelled>, TestError> {
         .map(|(row, embedding)| Labelled {
             id: text(&row, "id"),
             title: text(&row, "title"),
+            text: text(&row, "text"),
             label: text(&row, "label"),
             embedding: embedding.to_vec(),
         })

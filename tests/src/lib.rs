@@ -3,7 +3,9 @@
 //!
 //! Nothing here uses the plugin's code: what it did is judged from outside.
 
+pub mod agreement;
 pub mod build;
+pub mod churn;
 pub mod data;
 pub mod nexus;
 pub mod oracle;

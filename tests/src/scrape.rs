@@ -1,4 +1,4 @@
-//! Quantiles out of a Prometheus scrape.
+//! Quantiles and counters out of a Prometheus scrape.
 
 use std::collections::BTreeMap;
 
@@ -64,6 +64,16 @@ impl Scrape {
     }
 }
 
+/// The sum of a counter's series that have a label, as `type="SIMILAR_TO"`.
+#[must_use]
+pub fn counter(text: &str, name: &str, label: &str) -> f64 {
+    text.lines()
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} "))
+        .filter(|(labels, _)| labels.split(',').any(|found| found == label))
+        .filter_map(|(_, value)| value.trim().parse::<f64>().ok())
+        .sum()
+}
+
 fn bucket(line: &str) -> Option<(&str, f64, f64)> {
     let (name, rest) = line.split_once("_bucket{")?;
     let (labels, count) = rest.rsplit_once("} ")?;
@@ -89,6 +99,12 @@ mod tests {
         assert!((scrape.quantile("h", 0.5) - 1.0).abs() < 1e-9);
         assert!((scrape.quantile("h", 0.75) - 1.5).abs() < 1e-9);
         assert!(scrape.quantile("none", 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_counter_is_summed_over_its_other_labels() {
+        let text = "c{a=\"x\",b=\"1\"} 2\nc{a=\"x\",b=\"2\"} 3\nc{a=\"y\",b=\"1\"} 5\ncc{a=\"x\"} 7\n";
+        assert!((counter(text, "c", "a=\"x\"") - 5.0).abs() < 1e-9);
     }
 
     #[test]

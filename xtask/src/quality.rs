@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use vectorizer_tests::TestError;
-use vectorizer_tests::build::workspace;
+use vectorizer_tests::build::{Artifacts, Profile, workspace};
 
 use crate::check::cargo;
 
@@ -23,8 +23,10 @@ pub(crate) struct Options {
     only: Option<String>,
 }
 
-/// Runs it. The benchmark works in its package's folder, so paths are made absolute here.
+/// Runs it, with the servers that a part of it measures. The benchmark works in its package's folder, so paths are made absolute
+/// here.
 pub(crate) fn run(options: &Options) -> Result<(), TestError> {
+    Artifacts::build(Profile::Release)?;
     let mut arguments = bench();
     for (name, folder) in [("--data", &options.data), ("--train", &options.train)] {
         if let Some(folder) = folder {

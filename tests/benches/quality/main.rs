@@ -10,6 +10,7 @@
 mod domains;
 mod entities;
 mod options;
+mod similarity;
 
 use clap::Parser;
 use serde_json::{Map, Value};
@@ -19,7 +20,11 @@ use options::Options;
 /// Measures one part; prints its tables and answers what stands in the report.
 type Section = fn(&Options) -> Value;
 
-const SECTIONS: [(&str, Section); 2] = [("domains", domains::run), ("entities", entities::run)];
+const SECTIONS: [(&str, Section); 3] = [
+    ("domains", domains::run),
+    ("entities", entities::run),
+    ("similarity", similarity::run),
+];
 
 fn main() {
     // Test runners ask every target what it has.
