@@ -95,11 +95,7 @@ fn count(value: &Value) -> Option<u64> {
 }
 
 fn bounded(text: &str) -> &str {
-    let mut end = text.len().min(MAX_PATH);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(MAX_PATH)]
 }
 
 #[cfg(test)]

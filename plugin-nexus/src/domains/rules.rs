@@ -128,7 +128,11 @@ impl Rules {
     pub fn evidence(&self, text: &Text<'_>) -> BTreeMap<&str, f32> {
         let mut counts: HashMap<usize, (usize, f32, f32)> = HashMap::new();
         let title = self.count(text.title, TITLE, &mut counts);
-        let body = self.count(cut(text.body), 1.0, &mut counts);
+        let body = self.count(
+            &text.body[..text.body.floor_char_boundary(MAX_BODY)],
+            1.0,
+            &mut counts,
+        );
         let length = ((title + body) as f32 + SHORT).sqrt();
         let mut evidence: BTreeMap<&str, f32> = BTreeMap::new();
         let mut found: Vec<_> = counts.into_iter().collect();
@@ -157,14 +161,6 @@ impl Rules {
         }
         words.len()
     }
-}
-
-fn cut(text: &str) -> &str {
-    let mut end = text.len().min(MAX_BODY);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 /// Whether a name is of a pattern, in which `*` stands for anything.

@@ -237,11 +237,7 @@ fn settle(mut found: Vec<Mention>) -> Vec<Mention> {
 }
 
 fn cut(text: &str) -> &str {
-    let mut end = text.len().min(MAX_TEXT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
 #[cfg(test)]

@@ -137,11 +137,7 @@ pub fn normal_form(kind: &EntityKind, name: &str) -> String {
 }
 
 fn bounded(text: &str) -> &str {
-    let mut end = text.len().min(MAX_NAME);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].trim_end()
+    text[..text.floor_char_boundary(MAX_NAME)].trim_end()
 }
 
 /// A name while mentions are counted.
