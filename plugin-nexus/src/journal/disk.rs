@@ -8,7 +8,7 @@
 //! | `f` + document | the attempts that failed by the document's own fault, postcard; only beside a hint |
 //! | `d` + document | the dead letter, postcard; only where there is no hint |
 //! | `r` + document + source id | nothing: the source has an edge to the document |
-//! | `e`, `t`, `m` | relations, see [`super::relations`] |
+//! | `e`; `t`, `m` | relations and what they lead to, see [`super::relations`] and [`super::things`] |
 //! | `c` + number | the documents of a batch at work, postcard |
 //! | `j` + number | the record of a job, see [`super::jobs`] |
 //! | `mformat` | 1 byte |

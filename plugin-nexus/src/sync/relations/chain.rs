@@ -1,4 +1,5 @@
-//! The reading order of chunks: which one follows a chunk, and whose successor changes with a batch.
+//! The reading order of chunks: which one follows a chunk. Whose successor changes with a batch is told by
+//! [`Members::preceding`].
 
 use super::members::Members;
 use crate::journal::{DocumentId, Journal, JournalError, Member, RelationEdge, RelationKind};

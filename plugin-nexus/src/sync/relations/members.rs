@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::graph::schema::NodeLabel;
-use crate::journal::{DocumentId, Journal, JournalError, Member, RelationEdge, RelationKind, Thing};
+use crate::journal::{DocumentId, Journal, JournalError, Member, RelationEdge, Thing};
 
 /// Members that come to a thing and go from it.
 #[derive(Debug, Default)]
@@ -17,20 +17,6 @@ struct Moves {
 #[derive(Debug, Default)]
 pub(super) struct Members {
     moves: BTreeMap<Thing, Moves>,
-}
-
-/// The edge's thing, where it keeps members, and the document as one of them.
-fn membership(edge: &RelationEdge, document: &DocumentId) -> Option<(Thing, Member)> {
-    let rank = match edge.kind {
-        RelationKind::Mentions => 0,
-        RelationKind::PartOf => edge.count,
-        RelationKind::BelongsTo | RelationKind::Next => return None,
-    };
-    let member = Member {
-        rank,
-        document: document.clone(),
-    };
-    Some((edge.thing()?, member))
 }
 
 impl Members {
@@ -46,7 +32,7 @@ impl Members {
         let of = |edges: &[RelationEdge]| -> BTreeSet<(Thing, Member)> {
             edges
                 .iter()
-                .filter_map(|edge| membership(edge, document))
+                .filter_map(|edge| edge.membership(document))
                 .collect()
         };
         let (before, after) = (of(before), of(after));
@@ -129,14 +115,7 @@ impl Members {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::support::{journal_with_parts, part};
-
-    fn source(key: &str) -> Thing {
-        Thing {
-            label: NodeLabel::Source,
-            key: key.into(),
-        }
-    }
+    use crate::journal::support::{journal_with_parts, part, source};
 
     fn document(id: &str) -> DocumentId {
         DocumentId::new("c", id)

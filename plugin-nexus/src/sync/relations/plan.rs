@@ -7,6 +7,7 @@ use vectorizer_plugin_api::model::{Document, Fields};
 
 use super::super::context::Context;
 use super::super::fault::StageFault;
+use super::super::neighbours::SEEN_IN_GRAPH;
 use super::chain;
 use super::derive::Relation;
 use super::members::Members;
@@ -287,14 +288,8 @@ async fn held(graph: &Graph, drafts: &[Draft]) -> Result<HashMap<String, Vec<Rel
     if unknown.is_empty() {
         return Ok(HashMap::new());
     }
-    let kinds = [
-        EdgeType::Mentions,
-        EdgeType::BelongsTo,
-        EdgeType::PartOf,
-        EdgeType::Next,
-    ];
     let mut held: HashMap<String, Vec<RelationEdge>> = HashMap::new();
-    for edge in graph.neighbours(&kinds, &unknown).await? {
+    for edge in graph.neighbours(&rows::TYPES, &unknown).await? {
         let Some(kind) = relation_kind(edge.kind).filter(|_| edge.active == Some(true)) else {
             continue;
         };
@@ -312,7 +307,7 @@ async fn held(graph: &Graph, drafts: &[Draft]) -> Result<HashMap<String, Vec<Rel
         held.entry(edge.source).or_default().push(RelationEdge {
             kind,
             target,
-            target_born: 0,
+            target_born: SEEN_IN_GRAPH,
             confidence: 0.0,
             count: 0,
         });
@@ -443,7 +438,7 @@ fn target_stands(context: &Context, collection: &Arc<str>, edge: &RelationEdge) 
         }
     };
     // Of an edge that was read from the graph both ends are there.
-    Ok(edge.target_born == super::super::neighbours::SEEN_IN_GRAPH || born == Some(edge.target_born))
+    Ok(edge.target_born == SEEN_IN_GRAPH || born == Some(edge.target_born))
 }
 
 /// The keys of an edge's ends, for what reads them back.

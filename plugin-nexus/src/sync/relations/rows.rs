@@ -5,6 +5,14 @@ use crate::graph::schema::EdgeType;
 use crate::graph::{DocumentKey, DomainKey, Edge, EntityKey, GraphError, SourceKey};
 use crate::journal::{RelationEdge, RelationKind};
 
+/// The edge types that documents own, but for similarity.
+pub(super) const TYPES: [EdgeType; 4] = [
+    EdgeType::Mentions,
+    EdgeType::BelongsTo,
+    EdgeType::PartOf,
+    EdgeType::Next,
+];
+
 /// The edge type of a relation.
 pub(in crate::sync) fn edge_type(kind: RelationKind) -> EdgeType {
     match kind {

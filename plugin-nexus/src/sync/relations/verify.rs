@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::context::Context;
 use super::super::fault::StageFault;
 use super::plan::{RelationPlan, expected};
+use super::rows::TYPES;
 use crate::graph::schema::EdgeType;
 use crate::graph::verify::Mismatch;
 use crate::graph::{DocumentKey, Graph, GraphError};
@@ -50,14 +51,8 @@ async fn differing(
     sample: &[(DocumentKey, &RelationPlan)],
 ) -> Result<Vec<(usize, Mismatch)>, StageFault> {
     let keys: Vec<DocumentKey> = sample.iter().map(|(key, _)| key.clone()).collect();
-    let kinds = [
-        EdgeType::Mentions,
-        EdgeType::BelongsTo,
-        EdgeType::PartOf,
-        EdgeType::Next,
-    ];
     let read: BTreeSet<(String, EdgeType, String)> = graph
-        .neighbours(&kinds, &keys)
+        .neighbours(&TYPES, &keys)
         .await?
         .into_iter()
         .filter(|edge| edge.active == Some(true))
