@@ -17,15 +17,17 @@ mod vectors;
 mod words;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use vectorizer_plugin_api::model::JsonMap;
 
 pub use hierarchy::{Cycle, Hierarchy};
 pub use rules::Rules;
-pub use vectors::{Example, MAX_EXAMPLES, Unusable, VectorModel, Verdict};
+pub use vectors::{Example, Unusable, VectorModel, Verdict};
 
 use crate::config::{DomainRule, Domains};
-use crate::payload::{Text, text};
+use crate::payload::text;
+use crate::sync::settings_digest;
 
 /// The built-in rules, as configuration.
 const BUILTIN: &str = include_str!("builtin.yaml");
@@ -66,10 +68,11 @@ pub struct Subject<'a> {
 /// Classifies documents.
 #[derive(Debug)]
 pub struct Classifier {
-    rules: Rules,
+    rules: Arc<Rules>,
     model: Option<VectorModel>,
     settings: Domains,
-    digest: u64,
+    /// Digest of rules and settings.
+    described: u64,
 }
 
 /// Why there is no classifier.
@@ -104,23 +107,32 @@ impl Classifier {
         };
         rules.extend(settings.rules.iter().cloned());
         rules.push(DomainRule::named(&settings.default));
-        let rules_text = format!("{rules:?}{settings:?}");
-        let model_text = model
-            .as_ref()
-            .map(|model| format!("{model:?}"))
-            .unwrap_or_default();
-        Ok(Self {
-            rules: Rules::new(&rules)?,
-            model,
+        let described = format!("{rules:?}{settings:?}");
+        let untaught = Self {
+            rules: Arc::new(Rules::new(&rules)?),
+            model: None,
             settings: settings.clone(),
-            digest: crate::sync::settings_digest([rules_text.as_str(), model_text.as_str()].into_iter()),
-        })
+            described: settings_digest([described.as_str()].into_iter()),
+        };
+        Ok(untaught.taught(model))
+    }
+
+    /// The same classifier, knowing what this model knows.
+    #[must_use]
+    pub fn taught(&self, model: Option<VectorModel>) -> Self {
+        Self {
+            rules: Arc::clone(&self.rules),
+            model,
+            settings: self.settings.clone(),
+            described: self.described,
+        }
     }
 
     /// Changes with rules, settings and model.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        self.digest
+        let learned = self.model.as_ref().map_or(0, VectorModel::digest);
+        self.described.rotate_left(1) ^ learned
     }
 
     /// Whether it learned from labelled vectors, so that vectors have a say.
@@ -176,12 +188,6 @@ impl Classifier {
         let field = crate::payload::field(payload?, self.settings.label_field.as_deref()?)?;
         let hierarchy = self.rules.hierarchy();
         hierarchy.ancestors(field.as_str()?.trim()).next()
-    }
-
-    /// The probability of each topmost domain, by rules alone.
-    #[must_use]
-    pub fn by_rules(&self, text: &Text<'_>) -> BTreeMap<String, f32> {
-        self.weigh(&self.topmost(&self.rules.evidence(text)), &[])
     }
 
     /// Evidence summed over the hierarchy.

@@ -12,8 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::sync::{settings_digest, vector_digest};
+
 /// Most examples that are learned from; of more, every n-th.
-pub const MAX_EXAMPLES: usize = 20_000;
+const MAX_EXAMPLES: usize = 20_000;
 /// Most examples that are kept to compare with.
 const MAX_SEEN: usize = 1_024;
 /// Nearest examples whose mean similarity is the familiarity.
@@ -61,6 +63,8 @@ pub struct VectorModel {
     weights: Vec<f32>,
     /// Examples of unit length, one behind the other.
     seen: Vec<f32>,
+    /// Of all of that.
+    digest: u64,
 }
 
 impl VectorModel {
@@ -86,16 +90,26 @@ impl VectorModel {
         let vectors: Vec<&[f32]> = usable.iter().map(|(_, vector)| vector.as_slice()).collect();
         let weights = descend(&vectors, &labels, domains.len(), dimension);
         let every = vectors.len().div_ceil(MAX_SEEN).max(1);
+        let seen: Vec<f32> = vectors
+            .iter()
+            .step_by(every)
+            .flat_map(|vector| vector.iter().copied())
+            .collect();
+        let numbers = [&weights, &seen].map(|numbers| vector_digest(numbers).to_string());
+        let parts = domains.iter().chain(&numbers).map(String::as_str);
         Some(Self {
-            seen: vectors
-                .iter()
-                .step_by(every)
-                .flat_map(|vector| vector.iter().copied())
-                .collect(),
+            digest: settings_digest(parts),
+            seen,
             domains,
             dimension,
             weights,
         })
+    }
+
+    /// Changes with what was learned.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.digest
     }
 
     /// The domains that it knows.

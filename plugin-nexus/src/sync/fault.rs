@@ -28,9 +28,6 @@ pub enum StageFault {
     /// The journal failed. The batch goes back.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The rules of domains cannot be used.
-    #[error(transparent)]
-    Rules(#[from] super::relations::DeriveError),
     /// A blocking task died.
     #[error("a blocking task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -75,7 +72,7 @@ impl StageFault {
             Self::Repeat => "repeat",
             Self::Host(_) => "host",
             Self::Journal(_) => "journal",
-            Self::Rules(_) | Self::Task(_) => "internal",
+            Self::Task(_) => "internal",
         }
     }
 }

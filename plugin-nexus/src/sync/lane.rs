@@ -151,7 +151,7 @@ async fn give_back(context: &Context, connection: &Connection, batch: &Batch, fa
         }
         StageFault::Server(error) => context.link.trip(connection, &error.to_string()),
         StageFault::Repeat | StageFault::Rejected(_) => {}
-        StageFault::Host(_) | StageFault::Journal(_) | StageFault::Rules(_) | StageFault::Task(_) => {
+        StageFault::Host(_) | StageFault::Journal(_) | StageFault::Task(_) => {
             if !fault.is_closed() {
                 tracing::warn!(collection = %batch.collection, %fault, "a batch went back to the queue");
             }

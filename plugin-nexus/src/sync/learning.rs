@@ -86,8 +86,10 @@ type Labelled = (String, Vec<f32>);
 fn learn(context: &Context) -> Result<Lesson, StageFault> {
     let mut by_dimension: BTreeMap<usize, Vec<Labelled>> = BTreeMap::new();
     let mut room = MAX_COMPONENTS;
-    for collection in context.host.collections()? {
-        if context.config.syncs(&collection.name) && room > 0 {
+    let mut collections = context.host.collections()?;
+    collections.retain(|collection| context.config.syncs(&collection.name));
+    for collection in &collections {
+        if room > 0 {
             gather(context, &collection.name, &mut by_dimension, &mut room)?;
         }
     }
@@ -105,18 +107,18 @@ fn learn(context: &Context) -> Result<Lesson, StageFault> {
         .collect();
     let model = VectorModel::train(&examples);
     let taught = model.is_some();
-    if context.deriver.teach(model.clone())? {
+    if let Some(classifier) = context.deriver.taught(model.clone()) {
+        // First on disk: what a restart would forget must not have been used.
         context.journal.set_taught_model(model.as_ref())?;
+        context.deriver.adopt(classifier);
         tracing::info!(
             documents = most.len(),
             domains = labelled.len(),
             taught,
             "learned from labelled documents"
         );
-        for collection in context.host.collections()? {
-            if context.config.syncs(&collection.name) {
-                context.journal.mark_dirty(&collection.name);
-            }
+        for collection in &collections {
+            context.journal.mark_dirty(&collection.name);
         }
     }
     Ok(Lesson {

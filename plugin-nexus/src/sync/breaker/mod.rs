@@ -184,7 +184,7 @@ impl Permit<'_> {
             },
             // It answers; whether that can be trusted is for the link to say.
             StageFault::Server(_) | StageFault::Rejected(_) | StageFault::Repeat => self.succeeded(),
-            StageFault::Host(_) | StageFault::Journal(_) | StageFault::Rules(_) | StageFault::Task(_) => {}
+            StageFault::Host(_) | StageFault::Journal(_) | StageFault::Task(_) => {}
         }
     }
 

@@ -9,14 +9,14 @@ use vectorizer_plugin_api::model::{Document, JsonMap};
 
 use super::super::fingerprint::{fingerprint, settings_digest, vector_digest};
 use crate::access::Access;
-use crate::config::{Config, Domains, Permissions, PermissionsMode, Structure};
-use crate::domains::{Classifier, DomainError, Membership, Subject, VectorModel};
+use crate::config::{Config, Permissions, PermissionsMode, Structure};
+use crate::domains::{Classifier, DomainError, Hierarchy, Membership, Subject, VectorModel};
 use crate::entities::{CustomError, Entity, EntityExtractor};
 use crate::graph::literal::LiteralError;
 use crate::graph::schema::NodeLabel;
 use crate::graph::{DomainKey, EntityKey, NodeKey, SourceKey};
 use crate::journal::{RelationEdge, RelationKind, Thing};
-use crate::payload::text;
+use crate::payload::{is_encrypted, text};
 use crate::structure::{Place, place};
 
 /// One thing that a document should be related to.
@@ -52,8 +52,8 @@ impl Relation {
 pub struct Deriver {
     structure: Structure,
     permissions: Permissions,
-    domains: Domains,
-    classifier: RwLock<Option<Arc<Classifier>>>,
+    /// Replaced as a whole when there was something to learn.
+    classifier: Option<RwLock<Arc<Classifier>>>,
     extractor: Option<EntityExtractor>,
     /// Of all settings but those of the classifier, which learns.
     digest: u64,
@@ -85,37 +85,38 @@ impl Deriver {
             format!("{:?}{:?}", config.structure, config.permissions),
             format!("{:?}", extractor.as_ref().map(EntityExtractor::digest)),
         ];
-        let deriver = Self {
+        let domains = &config.domains;
+        let classifier = domains
+            .enabled
+            .then(|| Classifier::new(domains, model))
+            .transpose()?;
+        Ok(Self {
             structure: config.structure,
             permissions: config.permissions.clone(),
-            domains: config.domains.clone(),
-            classifier: RwLock::default(),
+            classifier: classifier.map(|classifier| RwLock::new(Arc::new(classifier))),
             extractor,
             digest: settings_digest(parts.iter().map(String::as_str)),
-        };
-        deriver.teach(model)?;
-        Ok(deriver)
+        })
     }
 
-    /// Classifies by what was learned from now on. Answers whether that makes a difference.
-    ///
-    /// # Errors
-    /// [`DeriveError::Domains`].
-    pub(in crate::sync) fn teach(&self, model: Option<VectorModel>) -> Result<bool, DeriveError> {
-        if !self.domains.enabled {
-            return Ok(false);
+    /// The classifier that knows what this model knows; `None` where that makes no difference.
+    pub(in crate::sync) fn taught(&self, model: Option<VectorModel>) -> Option<Classifier> {
+        let present = self.classifier()?;
+        let taught = present.taught(model);
+        (taught.digest() != present.digest()).then_some(taught)
+    }
+
+    /// Classifies by this one from now on.
+    pub(in crate::sync) fn adopt(&self, taught: Classifier) {
+        if let Some(classifier) = &self.classifier {
+            *classifier.write() = Arc::new(taught);
         }
-        let taught = Classifier::new(&self.domains, model)?;
-        let mut classifier = self.classifier.write();
-        let differs = classifier
-            .as_ref()
-            .is_none_or(|known| known.digest() != taught.digest());
-        *classifier = Some(Arc::new(taught));
-        Ok(differs)
     }
 
     fn classifier(&self) -> Option<Arc<Classifier>> {
-        self.classifier.read().clone()
+        self.classifier
+            .as_ref()
+            .map(|classifier| Arc::clone(&classifier.read()))
     }
 
     /// Whether the vector of a document has a say in its domain.
@@ -143,7 +144,7 @@ impl Deriver {
 
     /// Whether no document is related to anything.
     pub(in crate::sync) fn is_idle(&self) -> bool {
-        !self.structure.sources && !self.domains.enabled && self.extractor.is_none()
+        !self.structure.sources && self.classifier.is_none() && self.extractor.is_none()
     }
 
     /// Whether chunks are linked in reading order.
@@ -171,7 +172,10 @@ impl Deriver {
     pub(in crate::sync) fn properties(&self, collection: &str, document: &Document) -> JsonMap {
         let mut properties = JsonMap::new();
         let payload = document.payload.as_ref();
-        if let Some(first) = self.domains(collection, document).into_iter().next() {
+        let domains = self
+            .classifier()
+            .map(|classifier| domains(&classifier, collection, document));
+        if let Some(first) = domains.into_iter().flatten().next() {
             properties.insert("domain".into(), first.domain.into());
         }
         let Access { principals, tenant } = self.access(collection, payload);
@@ -182,22 +186,6 @@ impl Deriver {
             properties.insert("tenant".into(), tenant.into());
         }
         properties
-    }
-
-    fn domains(&self, collection: &str, document: &Document) -> Vec<Membership> {
-        let payload = document.payload.as_ref();
-        // An encrypted payload says nothing, and gives a bare node.
-        if payload.is_some_and(crate::payload::is_encrypted) {
-            return Vec::new();
-        }
-        let subject = Subject {
-            collection,
-            payload,
-            vector: &document.vector,
-        };
-        self.classifier()
-            .map(|classifier| classifier.classify(&subject))
-            .unwrap_or_default()
     }
 
     /// Changes with everything that [`Deriver::relations`] looks at.
@@ -227,8 +215,10 @@ impl Deriver {
         {
             relations.push(part_of(collection, &place)?);
         }
-        for membership in self.domains(collection, document) {
-            relations.push(self.belongs_to(&membership)?);
+        if let Some(classifier) = self.classifier() {
+            for membership in domains(&classifier, collection, document) {
+                relations.push(belongs_to(&membership, classifier.hierarchy())?);
+            }
         }
         if let (Some(extractor), Some(payload)) = (&self.extractor, payload) {
             let text = text(payload);
@@ -254,28 +244,37 @@ impl Deriver {
     }
 }
 
-impl Deriver {
-    fn belongs_to(&self, membership: &Membership) -> Result<Relation, LiteralError> {
-        let name = membership.domain.as_str();
-        let key = DomainKey::new(name)?;
-        let mut properties = JsonMap::new();
-        properties.insert("name".into(), name.into());
-        let classifier = self.classifier();
-        let hierarchy = classifier.as_ref().map(|classifier| classifier.hierarchy());
-        if let Some(parent) = hierarchy.and_then(|hierarchy| hierarchy.parent(name)) {
-            properties.insert("parent".into(), parent.into());
-        }
-        Ok(Relation {
-            kind: RelationKind::BelongsTo,
-            thing: Thing {
-                label: NodeLabel::Domain,
-                key: key.as_str().to_owned(),
-            },
-            properties,
-            confidence: membership.confidence,
-            count: 0,
-        })
+/// The domains of a document; none of one with an encrypted payload, which says nothing and gives a bare node.
+fn domains(classifier: &Classifier, collection: &str, document: &Document) -> Vec<Membership> {
+    let payload = document.payload.as_ref();
+    if payload.is_some_and(is_encrypted) {
+        return Vec::new();
     }
+    classifier.classify(&Subject {
+        collection,
+        payload,
+        vector: &document.vector,
+    })
+}
+
+fn belongs_to(membership: &Membership, hierarchy: &Hierarchy) -> Result<Relation, LiteralError> {
+    let name = membership.domain.as_str();
+    let key = DomainKey::new(name)?;
+    let mut properties = JsonMap::new();
+    properties.insert("name".into(), name.into());
+    if let Some(parent) = hierarchy.parent(name) {
+        properties.insert("parent".into(), parent.into());
+    }
+    Ok(Relation {
+        kind: RelationKind::BelongsTo,
+        thing: Thing {
+            label: NodeLabel::Domain,
+            key: key.as_str().to_owned(),
+        },
+        properties,
+        confidence: membership.confidence,
+        count: 0,
+    })
 }
 
 fn mentions(entity: &Entity, tenant: Option<&str>) -> Result<Relation, LiteralError> {
