@@ -116,7 +116,7 @@ impl Entities {
                 &format!("{key}.lists"),
                 &format!("{names} names are too many; allowed are {MAX_NAMES}"),
             );
-        } else if let Err(error) = EntityExtractor::new(self) {
+        } else if let Err(error) = EntityExtractor::check(self) {
             faults.add(&format!("{key}.{}", error.key), &error.reason);
         }
     }

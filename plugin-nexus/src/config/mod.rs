@@ -6,6 +6,7 @@
 mod breaker;
 mod domains;
 mod entities;
+mod faults;
 mod limits;
 mod permissions;
 mod reconcile;
@@ -24,6 +25,7 @@ use url::Url;
 pub use breaker::Breaker;
 pub use domains::{DomainRule, Domains};
 pub use entities::{Entities, EntityList, EntityPattern};
+pub use faults::ConfigError;
 pub use limits::Limits;
 pub use permissions::{Permissions, PermissionsMode};
 pub use reconcile::Reconcile;
@@ -31,25 +33,10 @@ pub use similarity::{Similarity, SimilarityOverride, Thresholds};
 pub use structure::Structure;
 pub use sync::{OverflowPolicy, Sync};
 
-use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy, in_one_line};
+pub(crate) use faults::without_position;
+use faults::{Faults, SECTION};
 
-/// Why a configuration is refused: one line a fault, each beginning with its key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", faults.join("; "))]
-pub struct ConfigError {
-    /// The faults, as `nexus_integration.similarity.top_k: 0 is out of range; allowed are 1 to 1000`.
-    pub faults: Vec<String>,
-}
-
-impl ConfigError {
-    /// What serde finds wrong with the value of `key`.
-    fn at(key: &str, error: &serde_json::Error) -> Self {
-        let fault = format!("{key}: {}", without_position(error));
-        Self {
-            faults: vec![in_one_line(fault.chars())],
-        }
-    }
-}
+use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy};
 
 /// The whole section.
 #[derive(Debug, Clone, Deserialize)]
@@ -341,45 +328,6 @@ impl Config {
             },
             ceilings: self.limits.ceilings(),
             ..NexusConfig::new(self.nexus_url.clone())
-        }
-    }
-}
-
-const SECTION: &str = "nexus_integration";
-
-/// The message without serde's position in the JSON text, which the operator never saw.
-pub(crate) fn without_position(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    match message.rfind(" at line ") {
-        Some(at) => message[..at].to_owned(),
-        None => message,
-    }
-}
-
-/// Collects faults of value.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<String>);
-
-impl Faults {
-    fn add(&mut self, key: &str, reason: &str) {
-        let fault = format!("{SECTION}.{key}: {reason}");
-        self.0.push(in_one_line(fault.chars()));
-    }
-
-    fn range(&mut self, key: &str, value: u64, least: u64, most: u64) {
-        if !(least..=most).contains(&value) {
-            self.add(
-                key,
-                &format!("{value} is out of range; allowed are {least} to {most}"),
-            );
-        }
-    }
-
-    fn into_result(self) -> Result<(), ConfigError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError { faults: self.0 })
         }
     }
 }

@@ -151,6 +151,14 @@ impl EntityExtractor {
         Self::with_tagger(settings, Tagger::builtin())
     }
 
+    /// Whether there is an extractor by these settings: what is built in always compiles.
+    ///
+    /// # Errors
+    /// As [`EntityExtractor::new`].
+    pub fn check(settings: &Entities) -> Result<(), CustomError> {
+        custom::Custom::new(settings).map(drop)
+    }
+
     /// As [`EntityExtractor::new`], with another tagger.
     ///
     /// # Errors

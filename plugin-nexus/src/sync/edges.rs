@@ -29,6 +29,9 @@ use crate::nexus::FaultClass;
 /// How the neighbours of this stage are found, as it stands in the graph.
 const METHOD: &str = "embedding";
 
+/// A batch's documents by id, as the store has them.
+pub(super) type Documents = HashMap<String, Document>;
+
 /// Active edges by source, as the graph has them.
 type Edges = HashMap<Arc<str>, Vec<EdgeState>>;
 
@@ -43,14 +46,14 @@ pub(super) async fn run(
 ) -> Result<Done, StageFault> {
     let epoch = context.journal.epoch();
     let unknown = unknown_edges(context, &connection.graph, batch, epoch).await?;
-    let plans = {
+    let (plans, documents) = {
         let batch = batch.clone();
         context
             .blocking(move |context| compare(context, &batch, unknown))
             .await?
     };
 
-    let mut related = relations::plan(context, &connection.graph, batch, epoch).await?;
+    let mut related = relations::plan(context, &connection.graph, batch, documents, epoch).await?;
     let mut rows = rows(&batch.collection, &plans)?;
     for (id, plan) in &related.plans {
         rows.extend(plan.edges.iter().map(|edge| Row {
@@ -191,7 +194,7 @@ async fn unknown_edges(
     epoch: u32,
 ) -> Result<Edges, StageFault> {
     let mut ids = BTreeMap::new();
-    for claim in &batch.claims {
+    for claim in batch.claims.iter().filter(|claim| claim.work.has(Work::EDGES)) {
         let document = batch.document(&claim.id);
         let state = context.journal.state(&document)?;
         if state.is_some_and(|state| state.edges_epoch != Some(epoch)) {
@@ -237,34 +240,45 @@ fn key(collection: &str, id: &str) -> Result<DocumentKey, StageFault> {
         .map_err(|error: LiteralError| StageFault::Rejected(GraphError::from(error)))
 }
 
-/// Searches the neighbours of each document and compares them with its edges. Documents that are gone meanwhile, or whose
-/// node was lost, are left out. Blocks.
-fn compare(context: &Context, batch: &Batch, mut unknown: Edges) -> Result<Vec<Plan>, StageFault> {
-    let mut plans = Vec::new();
-    let claims = || batch.claims.iter().filter(|claim| claim.work.has(Work::EDGES));
-    let ids: Vec<Arc<str>> = claims().map(|claim| Arc::clone(&claim.id)).collect();
-    let Some(collection) = context.collection(&batch.collection)?.filter(|_| !ids.is_empty()) else {
-        return Ok(plans);
+/// Reads the batch's documents, searches the neighbours of those whose edges have to be compared, and compares. Of documents that are
+/// gone meanwhile, or whose node was lost, there is no plan. Blocks.
+fn compare(
+    context: &Context,
+    batch: &Batch,
+    mut unknown: Edges,
+) -> Result<(Vec<Plan>, Documents), StageFault> {
+    let ids: Vec<Arc<str>> = batch.claims.iter().map(|claim| Arc::clone(&claim.id)).collect();
+    let asks = |work| batch.claims.iter().any(|claim| claim.work.has(work));
+    let fields = Fields {
+        vector: true,
+        payload: asks(Work::RELATIONS),
     };
-    let documents = context.documents(&batch.collection, &ids, Fields::VECTOR)?;
-    let mut documents: HashMap<String, Document> = documents
+    let documents: Documents = context
+        .documents(&batch.collection, &ids, fields)?
         .into_iter()
         .map(|document| (document.id.clone(), document))
         .collect();
-    let search = Search::new(context, collection);
-    for claim in claims() {
-        let id = batch.document(&claim.id);
-        let state = context.journal.state(&id)?;
-        if let (Some(document), Some(mut state)) = (documents.remove(claim.id.as_ref()), state) {
-            if let Some(edges) = unknown.remove(&claim.id) {
-                state.edges = edges;
+    let mut plans = Vec::new();
+    let collection = match asks(Work::EDGES) {
+        true => context.collection(&batch.collection)?,
+        false => None,
+    };
+    if let Some(collection) = collection {
+        let search = Search::new(context, collection);
+        for claim in batch.claims.iter().filter(|claim| claim.work.has(Work::EDGES)) {
+            let id = batch.document(&claim.id);
+            let state = context.journal.state(&id)?;
+            if let (Some(document), Some(mut state)) = (documents.get(claim.id.as_ref()), state) {
+                if let Some(edges) = unknown.remove(&claim.id) {
+                    state.edges = edges;
+                }
+                plans.push(search.plan(claim, &id, document, state)?);
             }
-            plans.push(search.plan(claim, &id, document, state)?);
         }
     }
     // Edges of one source, and of sources written together, lie together in the server's file.
     plans.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-    Ok(plans)
+    Ok((plans, documents))
 }
 
 /// An edge to be sent, and whose it is.

@@ -31,8 +31,8 @@ struct Present {
     state: Option<DocumentState>,
     fingerprint: u128,
     access: u64,
-    /// Whether its vector, which has a say in its domain, is another one.
-    reclassify: bool,
+    /// Whether the node has to say something else than it did.
+    changed: bool,
     left: Work,
 }
 
@@ -132,9 +132,11 @@ fn assess(
     let moved = state.as_ref().is_none_or(|state| {
         state.vector != Some(vector) || context.deriver.isolates() && state.access != access
     });
-    let changed = state
+    let reworded = state
         .as_ref()
         .is_none_or(|state| (state.fingerprint, state.copy_rules) != (fingerprint, context.rules_digest()));
+    // A vector may have a say in the document's domain.
+    let changed = reworded || moved && context.deriver.heeds_vectors();
     // The node is what this stage sees to; edges wait for the next one.
     let edges = if claim.work.has(Work::SPREAD) || moved {
         Work::SPREAD
@@ -143,9 +145,8 @@ fn assess(
     } else {
         Work::NONE
     };
-    let reclassify = moved && context.deriver.heeds_vectors();
     let related = claim.work.has(Work::RELATIONS)
-        || (changed || reclassify)
+        || changed
             && (!context.deriver.is_idle()
                 || context.journal.relations(&batch.document(&claim.id))?.is_some());
     let relations = if related { Work::RELATIONS } else { Work::NONE };
@@ -154,7 +155,7 @@ fn assess(
         place,
         fingerprint,
         access,
-        reclassify,
+        changed,
         document,
         state,
         left: edges.and(relations),
@@ -216,12 +217,11 @@ async fn write(
     let epoch = context.journal.epoch();
     let rules = context.rules_digest();
     let (unchanged, changed): (Vec<_>, Vec<_>) = present.into_iter().partition(|document| {
-        !document.reclassify
-            && document.state.as_ref().is_some_and(|state| {
-                state.epoch == Some(epoch)
-                    && state.fingerprint == document.fingerprint
-                    && state.copy_rules == rules
-            })
+        !document.changed
+            && document
+                .state
+                .as_ref()
+                .is_some_and(|state| state.epoch == Some(epoch))
     });
     for document in unchanged {
         done.unchanged += 1;

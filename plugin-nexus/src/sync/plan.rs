@@ -60,7 +60,7 @@ impl<'a> Search<'a> {
         &self,
         claim: &Claim,
         id: &DocumentId,
-        document: Document,
+        document: &Document,
         state: DocumentState,
     ) -> Result<Plan, StageFault> {
         let k = self.settings.top_k;

@@ -1,7 +1,7 @@
 //! What the tagger looks at around a token: words, shapes, endings, hints of names, what was decided before, and what else the document says of
 //! the same word.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::super::context::Token;
 use super::names::hints;
@@ -31,7 +31,7 @@ struct Word {
     /// Whether the document has the word in lower case, too.
     common: bool,
     /// Whether it can begin a name: it does not begin with a small letter.
-    pub(super) may_begin: bool,
+    may_begin: bool,
 }
 
 /// A document's tokens, ready to be tagged.
@@ -76,7 +76,7 @@ fn shape(text: &str) -> u64 {
 impl Sentence {
     pub(super) fn new(text: &str, tokens: &[Token<'_>]) -> Self {
         let mut words: Vec<Word> = Vec::with_capacity(tokens.len());
-        let mut in_lower: HashMap<u64, ()> = HashMap::new();
+        let mut in_lower: HashSet<u64> = HashSet::new();
         let mut end = 0;
         for (at, token) in tokens.iter().enumerate() {
             let lower: String = token.text.to_lowercase();
@@ -99,13 +99,13 @@ impl Sentence {
                 may_begin: first.is_alphanumeric() && !first.is_lowercase(),
             };
             if first.is_lowercase() {
-                in_lower.insert(word.lower, ());
+                in_lower.insert(word.lower);
             }
             end = token.span().end;
             words.push(word);
         }
         for word in &mut words {
-            word.common = in_lower.contains_key(&word.lower);
+            word.common = in_lower.contains(&word.lower);
         }
         Self { words }
     }

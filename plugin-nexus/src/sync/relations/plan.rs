@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use vectorizer_plugin_api::model::{Document, Fields};
+use vectorizer_plugin_api::model::Document;
 
 use super::super::context::Context;
+use super::super::edges::Documents;
 use super::super::fault::StageFault;
 use super::super::neighbours::SEEN_IN_GRAPH;
 use super::chain;
@@ -125,6 +126,7 @@ pub(in crate::sync) async fn plan(
     context: &Arc<Context>,
     graph: &Graph,
     batch: &Batch,
+    documents: Documents,
     epoch: u32,
 ) -> Result<Related, StageFault> {
     let wanted = batch
@@ -138,7 +140,7 @@ pub(in crate::sync) async fn plan(
     let drafts = {
         let batch = batch.clone();
         context
-            .blocking(move |context| survey(context, &batch, ids, epoch))
+            .blocking(move |context| survey(context, &batch, ids, documents, epoch))
             .await?
     };
     let held = held(graph, &drafts).await?;
@@ -158,26 +160,22 @@ pub(in crate::sync) async fn plan(
         .await
 }
 
-/// Reads store and journal. Blocks.
+/// Derives what `documents`, as the store has them, should be related to, and reads the journal. Blocks.
 fn survey(
     context: &Context,
     batch: &Batch,
     ids: Vec<Arc<str>>,
+    documents: Documents,
     epoch: u32,
 ) -> Result<Vec<Draft>, StageFault> {
-    let documents = context.documents(&batch.collection, &ids, Fields::ALL)?;
-    let mut documents: HashMap<String, Document> = documents
-        .into_iter()
-        .map(|document| (document.id.clone(), document))
-        .collect();
     let mut drafts = Vec::with_capacity(ids.len());
     for id in ids {
         let document = batch.document(&id);
         let state = context.journal.head(&document)?;
         let before = context.journal.relations(&document)?;
         let key = DocumentKey::new(&batch.collection, &id).map_err(GraphError::from)?;
-        let draft = match (documents.remove(id.as_ref()), state) {
-            (Some(found), Some(state)) => describe(context, document, key, &found, &state, before, epoch)?,
+        let draft = match (documents.get(id.as_ref()), state) {
+            (Some(found), Some(state)) => describe(context, document, key, found, &state, before, epoch)?,
             (None, None) => Draft {
                 document,
                 key,

@@ -40,21 +40,23 @@ pub(super) async fn ensure(
     let mut unsure: BTreeMap<NodeLabel, Vec<Unsure<'_>>> = BTreeMap::new();
     for (thing, properties) in wanted {
         let state = context.journal.thing(thing)?;
-        let digest = (fingerprint(Some(properties)) >> 64) as u64;
-        match state {
-            // The first document that mentions an entity names it; others may spell it otherwise.
-            Some(state)
-                if state.epoch == epoch && (state.digest == digest || thing.label == NodeLabel::Entity) =>
-            {
-                ensured.born.insert(thing.clone(), state.born);
-            }
-            state => unsure.entry(thing.label).or_default().push(Unsure {
-                thing,
-                properties,
-                digest,
-                state,
-            }),
+        let trusted = state.as_ref().filter(|state| state.epoch == epoch);
+        // The first document that mentions an entity names it; others may spell it otherwise.
+        if let (Some(state), NodeLabel::Entity) = (trusted, thing.label) {
+            ensured.born.insert(thing.clone(), state.born);
+            continue;
         }
+        let digest = (fingerprint(Some(properties)) >> 64) as u64;
+        if let Some(state) = trusted.filter(|state| state.digest == digest) {
+            ensured.born.insert(thing.clone(), state.born);
+            continue;
+        }
+        unsure.entry(thing.label).or_default().push(Unsure {
+            thing,
+            properties,
+            digest,
+            state,
+        });
     }
     for (label, unsure) in unsure {
         match label {

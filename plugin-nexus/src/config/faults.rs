@@ -1,0 +1,61 @@
+//! What is wrong with a configuration, each fault in a line that begins with its key.
+
+use crate::nexus::in_one_line;
+
+/// The section's name, with which every key begins.
+pub(super) const SECTION: &str = "nexus_integration";
+
+/// Why a configuration is refused: one line a fault, each beginning with its key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", faults.join("; "))]
+pub struct ConfigError {
+    /// The faults, as `nexus_integration.similarity.top_k: 0 is out of range; allowed are 1 to 1000`.
+    pub faults: Vec<String>,
+}
+
+impl ConfigError {
+    /// What serde finds wrong with the value of `key`.
+    pub(super) fn at(key: &str, error: &serde_json::Error) -> Self {
+        let fault = format!("{key}: {}", without_position(error));
+        Self {
+            faults: vec![in_one_line(fault.chars())],
+        }
+    }
+}
+
+/// The message without serde's position in the JSON text, which the operator never saw.
+pub(crate) fn without_position(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    match message.rfind(" at line ") {
+        Some(at) => message[..at].to_owned(),
+        None => message,
+    }
+}
+
+/// Collects faults of value.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Vec<String>);
+
+impl Faults {
+    pub(super) fn add(&mut self, key: &str, reason: &str) {
+        let fault = format!("{SECTION}.{key}: {reason}");
+        self.0.push(in_one_line(fault.chars()));
+    }
+
+    pub(super) fn range(&mut self, key: &str, value: u64, least: u64, most: u64) {
+        if !(least..=most).contains(&value) {
+            self.add(
+                key,
+                &format!("{value} is out of range; allowed are {least} to {most}"),
+            );
+        }
+    }
+
+    pub(super) fn into_result(self) -> Result<(), ConfigError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError { faults: self.0 })
+        }
+    }
+}
