@@ -25,6 +25,8 @@ pub struct Labelled {
     pub text: String,
     /// Its label: legal, financial, hr, engineering or general.
     pub label: String,
+    /// Where it is from.
+    pub source: String,
     /// Its embedding, of unit length.
     pub embedding: Vec<f32>,
 }
@@ -61,6 +63,7 @@ pub fn labelled(folder: &std::path::Path) -> Result<Vec<Labelled>, TestError> {
             title: text(&row, "title"),
             text: text(&row, "text"),
             label: text(&row, "label"),
+            source: text(&row, "source"),
             embedding: embedding.to_vec(),
         })
         .collect())

@@ -1,16 +1,14 @@
 //! Whether a graph says what the store says: every document has its node with its properties, every node a document, and
 //! the edges are the exact nearest neighbours, computed here by comparing every vector with every other.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::Value;
 
 use crate::TestError;
+use crate::agreement;
 use crate::nexus::{Edge, Nexus, Node};
 use crate::vectorizer::{Document, Vectorizer};
-
-/// Scores closer than this are one score.
-const TOLERANCE: f64 = 1e-3;
 
 /// The settings the graph was made with.
 #[derive(Debug, Clone, Copy)]
@@ -165,62 +163,21 @@ fn compare_edges(
         .iter()
         .map(|document| metric.prepare(&document.vector))
         .collect();
-    for (document, vector) in documents.iter().zip(&vectors) {
-        let truth: BTreeMap<&str, f64> = documents
-            .iter()
-            .zip(&vectors)
-            .filter(|(other, _)| other.id != document.id)
-            .map(|(other, theirs)| (other.id.as_str(), metric.score(vector, theirs)))
-            .collect();
-        let mut best: Vec<f64> = truth
-            .values()
-            .copied()
-            .filter(|score| *score >= expect.threshold)
-            .collect();
-        best.sort_by(|one, other| other.total_cmp(one));
-        let entry = best
-            .get(expect.top_k.wrapping_sub(1))
-            .copied()
-            .unwrap_or(expect.threshold);
-
-        let found = edges
-            .remove(&(collection.to_owned(), document.id.clone()))
-            .unwrap_or_default();
-        let mut complain = |what: String| {
-            findings
-                .mismatches
-                .push(format!("{collection}/{}: {what}", document.id));
-        };
-        if found.len() > expect.top_k {
-            complain(format!(
-                "{} edges, at most {} may hold",
-                found.len(),
-                expect.top_k
-            ));
-        }
-        for (target, written) in &found {
-            match truth.get(target.as_str()) {
-                None => complain(format!("an edge to {target}, which is not in the collection")),
-                Some(score) if (score - written).abs() > TOLERANCE => {
-                    complain(format!("the edge to {target} says {written}, it is {score}"));
-                }
-                Some(score) if *score < entry - TOLERANCE => {
-                    complain(format!(
-                        "an edge to {target} ({score}), which is not among the nearest ({entry})"
-                    ));
-                }
-                Some(_) => {}
-            }
-        }
-        let found: HashSet<&str> = found.iter().map(|(target, _)| target.as_str()).collect();
-        for (target, score) in truth {
-            if score > entry + TOLERANCE && !found.contains(target) {
-                complain(format!(
-                    "no edge to {target} ({score}), which is among the nearest ({entry})"
-                ));
-            }
-        }
-    }
+    let ids: Vec<&str> = documents.iter().map(|document| document.id.as_str()).collect();
+    let own: agreement::Edges = ids
+        .iter()
+        .filter_map(|id| {
+            let place = (collection.to_owned(), (*id).to_owned());
+            Some(((*id).to_owned(), edges.remove(&place)?))
+        })
+        .collect();
+    let agreement = agreement::compare(&ids, expect.top_k, expect.threshold, own, |one, other| {
+        Some(metric.score(&vectors[one], &vectors[other]))
+    });
+    let complaints = agreement.complaints.into_iter();
+    findings
+        .mismatches
+        .extend(complaints.map(|what| format!("{collection}/{what}")));
 }
 
 /// The store's scores, by `contracts/vectorizer.md` section 2.

@@ -54,6 +54,10 @@ fn mentions(graph: &Nexus) -> Pairs {
     there
 }
 
+fn memberships(graph: &Nexus) -> Pairs {
+    pairs(graph, ("Document", "vector_id"), "BELONGS_TO", ("Domain", "name"))
+}
+
 fn entities(graph: &Nexus) -> BTreeSet<String> {
     let nodes = graph.nodes("Entity").unwrap().into_iter();
     nodes
@@ -159,12 +163,7 @@ fn documents_belong_to_domains_and_domains_to_those_above_them() {
         put(&client, "empty", 600, json!({"n": 1}));
         client.settle(PATIENCE).unwrap();
         let graph = setup.graph();
-        let belongs = pairs(
-            &graph,
-            ("Document", "vector_id"),
-            "BELONGS_TO",
-            ("Domain", "name"),
-        );
+        let belongs = memberships(&graph);
         for (document, domain) in [
             ("contract", "legal"),
             ("contract", "contracts"),
@@ -211,12 +210,7 @@ fn documents_belong_to_domains_and_domains_to_those_above_them() {
             json!({"content": contract, "topic": "engineering"}),
         );
         client.settle(PATIENCE).unwrap();
-        let belongs = pairs(
-            &graph,
-            ("Document", "vector_id"),
-            "BELONGS_TO",
-            ("Domain", "name"),
-        );
+        let belongs = memberships(&graph);
         let of_labelled: Vec<&String> = belongs
             .iter()
             .filter(|(id, _)| id == "labelled")
@@ -233,12 +227,7 @@ fn documents_belong_to_domains_and_domains_to_those_above_them() {
         setup.host.write(&config).unwrap();
         let (server, client) = setup.host();
         client.settle(PATIENCE).unwrap();
-        let belongs = pairs(
-            &graph,
-            ("Document", "vector_id"),
-            "BELONGS_TO",
-            ("Domain", "name"),
-        );
+        let belongs = memberships(&graph);
         let all: Pairs = ["contract", "labelled", "lease", "empty"]
             .map(|id| (id.to_owned(), "all".to_owned()))
             .into();

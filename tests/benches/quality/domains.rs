@@ -12,18 +12,16 @@ use serde_json::{Map, Value, json};
 use vectorizer_plugin_nexus::config::Domains;
 use vectorizer_plugin_nexus::domains::{Classifier, Example, Subject, VectorModel};
 
+use vectorizer_tests::data::{self, Labelled};
+
 use crate::options::Options;
 
-const DIMENSION: usize = 384;
 /// Equal parts of the confidence in which it is compared with the truth.
 const BINS: usize = 10;
 
 struct Document {
-    id: String,
+    labelled: Labelled,
     payload: Map<String, Value>,
-    label: String,
-    source: String,
-    vector: Vec<f32>,
 }
 
 /// How a document is classified.
@@ -47,10 +45,13 @@ pub(crate) fn run(options: &Options) -> Value {
     let scored = read(&options.data());
     let taught = options.train.as_deref().map(read);
     let order: BTreeMap<&str, usize> = {
-        let ids: BTreeSet<&str> = scored.iter().map(|document| document.id.as_str()).collect();
+        let ids: BTreeSet<&str> = scored
+            .iter()
+            .map(|document| document.labelled.id.as_str())
+            .collect();
         ids.into_iter().enumerate().map(|(at, id)| (id, at)).collect()
     };
-    let teaches = |document: &Document| order[document.id.as_str()].is_multiple_of(2);
+    let teaches = |document: &Document| order[document.labelled.id.as_str()].is_multiple_of(2);
     let teachers: Vec<&Document> = match &taught {
         Some(taught) => taught.iter().collect(),
         None => scored.iter().filter(|document| teaches(document)).collect(),
@@ -65,7 +66,10 @@ pub(crate) fn run(options: &Options) -> Value {
         pupils.len()
     );
 
-    let sources: BTreeSet<&str> = scored.iter().map(|document| document.source.as_str()).collect();
+    let sources: BTreeSet<&str> = scored
+        .iter()
+        .map(|document| document.labelled.source.as_str())
+        .collect();
     let whole = learned(&teachers, None);
     let without: BTreeMap<&str, Taught> = sources
         .iter()
@@ -84,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Value {
             .flat_map(|source| {
                 let of_source: Vec<&Document> = scored
                     .iter()
-                    .filter(|document| document.source == *source)
+                    .filter(|document| document.labelled.source == *source)
                     .collect();
                 classify(&without[source], way, &of_source)
             })
@@ -112,7 +116,9 @@ pub(crate) fn run(options: &Options) -> Value {
     );
     for source in sources {
         let of = |scored: &Scored<'_>| {
-            let own = scored.iter().filter(|(document, ..)| document.source == source);
+            let own = scored
+                .iter()
+                .filter(|(document, ..)| document.labelled.source == source);
             let own: Scored<'_> = own
                 .map(|(document, answer, sure)| (*document, answer.clone(), *sure))
                 .collect();
@@ -137,10 +143,10 @@ struct Taught {
 fn learned(teachers: &[&Document], without: Option<&str>) -> Taught {
     let examples: Vec<Example<'_>> = teachers
         .iter()
-        .filter(|document| Some(document.source.as_str()) != without)
+        .filter(|document| Some(document.labelled.source.as_str()) != without)
         .map(|document| Example {
-            domain: &document.label,
-            vector: &document.vector,
+            domain: &document.labelled.label,
+            vector: &document.labelled.embedding,
         })
         .collect();
     let model = VectorModel::train(&examples).unwrap();
@@ -163,11 +169,11 @@ fn classify<'a>(taught: &Taught, way: Way, documents: &[&'a Document]) -> Scored
             let subject = Subject {
                 collection: "documents",
                 payload: Some(&document.payload),
-                vector: &document.vector,
+                vector: &document.labelled.embedding,
             };
             let (domain, confidence) = match way {
                 Way::Vectors => {
-                    let verdict = taught.model.classify(&document.vector).unwrap();
+                    let verdict = taught.model.classify(&document.labelled.embedding).unwrap();
                     let best = verdict
                         .probabilities
                         .into_iter()
@@ -190,7 +196,7 @@ fn first(classifier: &Classifier, subject: &Subject<'_>) -> (String, f32) {
 fn accuracy(scored: &Scored<'_>) -> f64 {
     let right = scored
         .iter()
-        .filter(|(document, answer, _)| document.label == *answer)
+        .filter(|(document, answer, _)| document.labelled.label == *answer)
         .count();
     right as f64 / scored.len().max(1) as f64
 }
@@ -198,17 +204,17 @@ fn accuracy(scored: &Scored<'_>) -> f64 {
 fn macro_f1(scored: &Scored<'_>) -> f64 {
     let labels: BTreeSet<&str> = scored
         .iter()
-        .map(|(document, ..)| document.label.as_str())
+        .map(|(document, ..)| document.labelled.label.as_str())
         .collect();
     let f1 = |label: &&str| {
         let truly = scored
             .iter()
-            .filter(|(document, ..)| document.label == *label)
+            .filter(|(document, ..)| document.labelled.label == *label)
             .count() as f64;
         let said = scored.iter().filter(|(_, answer, _)| answer == label).count() as f64;
         let both = scored
             .iter()
-            .filter(|(document, answer, _)| document.label == *label && answer == label)
+            .filter(|(document, answer, _)| document.labelled.label == *label && answer == label)
             .count() as f64;
         2.0 * both / (truly + said).max(1.0)
     };
@@ -222,7 +228,7 @@ fn calibration_error(scored: &Scored<'_>) -> f64 {
         let bin = &mut bins[((sure * BINS as f32) as usize).min(BINS - 1)];
         bin.0 += 1.0;
         bin.1 += f64::from(*sure);
-        bin.2 += f64::from(u8::from(document.label == *answer));
+        bin.2 += f64::from(u8::from(document.labelled.label == *answer));
     }
     bins.iter()
         .map(|(_, sure, right): &(f64, f64, f64)| (sure - right).abs())
@@ -233,7 +239,7 @@ fn calibration_error(scored: &Scored<'_>) -> f64 {
 fn confusion(scored: &Scored<'_>) {
     let labels: BTreeSet<&str> = scored
         .iter()
-        .map(|(document, ..)| document.label.as_str())
+        .map(|(document, ..)| document.labelled.label.as_str())
         .collect();
     println!("| | {} |", labels.iter().copied().collect::<Vec<_>>().join(" | "));
     println!("| --- |{}", " --- |".repeat(labels.len()));
@@ -243,7 +249,7 @@ fn confusion(scored: &Scored<'_>) {
             .map(|answer| {
                 let cell = scored
                     .iter()
-                    .filter(|(document, found, _)| document.label == *truth && found == answer);
+                    .filter(|(document, found, _)| document.labelled.label == *truth && found == answer);
                 cell.count().to_string()
             })
             .collect();
@@ -252,25 +258,13 @@ fn confusion(scored: &Scored<'_>) {
 }
 
 fn read(folder: &Path) -> Vec<Document> {
-    let lines = std::fs::read_to_string(folder.join("domains.jsonl")).unwrap();
-    let bytes = std::fs::read(folder.join("domains_embeddings.f32")).unwrap();
-    let components: Vec<f32> = bytes
-        .chunks_exact(4)
-        .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
-        .collect();
-    lines
-        .lines()
-        .zip(components.chunks_exact(DIMENSION))
-        .map(|(line, vector)| {
-            let row: Value = serde_json::from_str(line).unwrap();
-            let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
-            let payload = json!({"title": row["title"], "content": row["text"]});
+    let documents = data::labelled(folder).unwrap().into_iter();
+    documents
+        .map(|document| {
+            let payload = json!({"title": document.title, "content": document.text});
             Document {
-                id: text("id"),
                 payload: payload.as_object().unwrap().clone(),
-                label: text("label"),
-                source: text("source"),
-                vector: vector.to_vec(),
+                labelled: document,
             }
         })
         .collect()
