@@ -53,10 +53,16 @@ impl Journal {
             return Ok(Claimable::Nothing);
         }
         let now = self.timing.now().instant;
-        let mut batch = match self.desk.lock().pending.claim(stage, most, now) {
-            Claimed::Batch(batch) => batch,
-            Claimed::Soon(wait) => return Ok(Claimable::Soon(wait)),
-            Claimed::Nothing => return Ok(Claimable::Nothing),
+        let mut batch = {
+            let mut desk = self.desk.lock();
+            match desk.pending.claim(stage, most, now) {
+                Claimed::Batch(batch) => Batch {
+                    ended_lives: desk.ended_lives,
+                    ..batch
+                },
+                Claimed::Soon(wait) => return Ok(Claimable::Soon(wait)),
+                Claimed::Nothing => return Ok(Claimable::Nothing),
+            }
         };
         batch.number = self.claims.fetch_add(1, Ordering::Relaxed);
         match self.write_claim(&batch, self.careful_until.is_some_and(|end| now < end)) {

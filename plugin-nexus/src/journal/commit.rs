@@ -14,7 +14,7 @@ use super::pending::{Hint, Standing};
 use super::timing::Moment;
 use super::{
     Batch, Claim, DeadLetter, Desk, DocumentId, DocumentState, Fate, Journal, JournalError, Priority,
-    Refusal, RelationsChange, Verdict, Work,
+    Refusal, RelationKind, RelationsChange, Verdict, Work,
 };
 
 /// What a lane did with a document that it had claimed.
@@ -32,8 +32,6 @@ pub struct Outcome {
     pub lost: Vec<String>,
     /// How its relations changed; `None`: not at all.
     pub relations: Option<RelationsChange>,
-    /// Sources that had an edge to it, and are told by the same commit that it is gone: once is enough.
-    pub parted: Vec<String>,
 }
 
 impl Outcome {
@@ -46,7 +44,6 @@ impl Outcome {
             gained: Vec::new(),
             lost: Vec::new(),
             relations: None,
-            parted: Vec::new(),
         }
     }
 }
@@ -58,7 +55,7 @@ pub enum StateChange {
     Keep,
     /// To this.
     Put(DocumentState),
-    /// The document is not in the graph.
+    /// The document is not in the graph. Those with an edge to it compare theirs again.
     Remove,
 }
 
@@ -93,34 +90,25 @@ impl Journal {
         let now = moment.instant;
         let mut changes = Changes::default();
         let mut done: HashMap<Arc<str>, Work> = HashMap::with_capacity(outcomes.len());
-        for outcome in outcomes {
-            let document = batch.document(&outcome.id);
-            match &outcome.state {
-                StateChange::Keep => {}
-                StateChange::Put(state) => changes.put_state(&document, state)?,
-                StateChange::Remove => changes.remove_state(&document)?,
-            }
-            for target in &outcome.lost {
-                changes.remove_edge(&document, target)?;
-            }
-            for target in &outcome.gained {
-                changes.put_edge(&document, target)?;
-            }
-            if let Some(change) = &outcome.relations {
-                changes.change_relations(&document, change)?;
-            }
-            for source in &outcome.parted {
-                let source = DocumentId::new(Arc::clone(&batch.collection), source.as_str());
-                changes.remove_edge(&source, &outcome.id)?;
-            }
-            done.insert(outcome.id, outcome.left);
-        }
-        for refusal in refusals {
-            self.distrust_into(&batch.document(&refusal.id), &mut changes)?;
-        }
         let refused: HashSet<&Arc<str>> = refusals.iter().map(|refusal| &refusal.id).collect();
         let verdicts = {
             let mut desk = self.desk.lock();
+            let mut parted = Vec::new();
+            for mut outcome in outcomes {
+                let document = batch.document(&outcome.id);
+                if desk.ended_lives != batch.ended_lives {
+                    self.doubt_dead_ends(&document, &mut outcome)?;
+                }
+                self.put_outcome(&document, &outcome, &mut changes)?;
+                if let StateChange::Remove = outcome.state {
+                    desk.ended_lives += 1;
+                    parted.extend(self.part(&document, &mut changes)?);
+                }
+                done.insert(outcome.id, outcome.left);
+            }
+            for refusal in refusals {
+                self.distrust_into(&batch.document(&refusal.id), &mut changes)?;
+            }
             for claim in batch.claims.iter().filter(|claim| !refused.contains(&claim.id)) {
                 let document = batch.document(&claim.id);
                 let Some(left) = done.get(&claim.id) else {
@@ -135,11 +123,12 @@ impl Journal {
                     changes.remove_failure(&document)?;
                 }
             }
-            for (id, work) in marks {
+            let parted = parted.into_iter().map(|source| (source, Work::EDGES));
+            for (id, work) in marks.iter().cloned().chain(parted) {
                 self.mark(
                     &mut desk,
-                    &batch.document(id),
-                    (*work, batch.priority),
+                    &batch.document(&id),
+                    (work, batch.priority),
                     now_micros,
                     moment,
                     &mut changes,
@@ -151,6 +140,75 @@ impl Journal {
         };
         self.work.notify_waiters();
         Ok(verdicts)
+    }
+
+    fn put_outcome(
+        &self,
+        document: &DocumentId,
+        outcome: &Outcome,
+        changes: &mut Changes,
+    ) -> Result<(), JournalError> {
+        match &outcome.state {
+            StateChange::Keep => {}
+            StateChange::Put(state) => changes.put_state(document, state)?,
+            StateChange::Remove => changes.remove_state(document)?,
+        }
+        for target in &outcome.lost {
+            changes.remove_edge(document, target)?;
+        }
+        for target in &outcome.gained {
+            changes.put_edge(document, target)?;
+        }
+        match &outcome.relations {
+            Some(change) => changes.change_relations(document, change),
+            None => Ok(()),
+        }
+    }
+
+    /// The documents with an edge to one that is gone. The reverse index forgets them as they are told: after damage it may
+    /// hold some that have no such edge, and two that are gone and stand there as each other's sources would tell each
+    /// other for ever.
+    fn part(&self, document: &DocumentId, changes: &mut Changes) -> Result<Vec<Arc<str>>, JournalError> {
+        let sources = self.disk.sources(document)?;
+        for source in &sources {
+            let source = DocumentId::new(Arc::clone(&document.collection), source.as_str());
+            changes.remove_edge(&source, &document.id)?;
+        }
+        Ok(sources.into_iter().map(Into::into).collect())
+    }
+
+    /// A node may have been deleted, and another one made for the same document, while edges to it were under way: whether
+    /// they lead to the one or the other or were lost, only the graph knows.
+    fn doubt_dead_ends(&self, document: &DocumentId, outcome: &mut Outcome) -> Result<(), JournalError> {
+        let lives = |target: &str, born: u64| -> Result<bool, JournalError> {
+            let target = DocumentId::new(Arc::clone(&document.collection), target);
+            Ok(self.head(&target)?.is_some_and(|head| head.born == born))
+        };
+        if let StateChange::Put(state) = &mut outcome.state
+            && !outcome.gained.is_empty()
+        {
+            for edge in &state.edges {
+                if !lives(&edge.target, edge.target_born)? {
+                    state.edges_epoch = None;
+                    outcome.left = outcome.left.and(Work::EDGES);
+                    break;
+                }
+            }
+        }
+        if let Some(after) = outcome
+            .relations
+            .as_mut()
+            .and_then(|change| change.after.as_mut())
+        {
+            for edge in after.edges.iter().filter(|edge| edge.kind == RelationKind::Next) {
+                if !lives(&edge.target, edge.target_born)? {
+                    after.epoch = None;
+                    outcome.left = outcome.left.and(Work::RELATIONS);
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Adds work that another document has for this one. A dead letter keeps it for later.

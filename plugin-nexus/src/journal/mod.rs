@@ -137,6 +137,8 @@ pub struct Settings {
 struct Desk {
     pending: Pending,
     dead: DeadIndex,
+    /// Lives of nodes that ended in this run.
+    ended_lives: u64,
 }
 
 /// See the [module](self).
@@ -230,7 +232,7 @@ impl Journal {
         let mut overflow = false;
         let applied = {
             let mut desk = self.desk.lock();
-            let Desk { pending, dead } = &mut *desk;
+            let Desk { pending, dead, .. } = &mut *desk;
             for id in ids {
                 let document = DocumentId::new(Arc::clone(&name), id);
                 if pending.len() >= self.settings.max_pending && !pending.contains(&document) {
@@ -330,6 +332,8 @@ impl Journal {
                 id: Arc::clone(id),
             })?;
         }
+        let mut desk = self.desk.lock();
+        desk.ended_lives += ids.len() as u64;
         self.disk.apply(&changes)
     }
 
@@ -397,4 +401,4 @@ mod dead_letter_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -95,6 +95,7 @@ impl Loaded {
         let mut desk = Desk {
             pending: Pending::new(now.instant),
             dead: DeadIndex::default(),
+            ended_lives: 0,
         };
         let pending = &mut desk.pending;
         let mut unreadable = 0;

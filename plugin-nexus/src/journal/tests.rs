@@ -29,7 +29,7 @@ fn open(folder: &Path) -> Journal {
     Journal::open(folder, settings(1_000_000)).unwrap()
 }
 
-pub(super) fn state(rev: u64, edges: &[&str]) -> DocumentState {
+pub(crate) fn state(rev: u64, edges: &[&str]) -> DocumentState {
     DocumentState {
         access: 0,
         epoch: Some(1),
@@ -140,12 +140,48 @@ fn a_document_that_is_gone_forgets_the_sources_it_told() {
 
     add(&journal, "c", &["a"]);
     let batch = journal.claim(Stage::Nodes, 9).unwrap().batch().unwrap();
-    let mut gone = Outcome::new("a".into(), Work::NONE, StateChange::Remove);
-    gone.parted = sources("a");
-    let told = [("b".into(), Work::EDGES)];
-    journal.commit(&batch, vec![gone], &[], &told, 7).unwrap();
+    let gone = Outcome::new("a".into(), Work::NONE, StateChange::Remove);
+    journal.commit(&batch, vec![gone], &[], &[], 7).unwrap();
     assert!(sources("a").is_empty());
     assert_eq!(sources("b"), ["a"], "that one is told by its own end");
+    let told = claim_in_time(&journal, Stage::Edges, 9).unwrap();
+    assert_eq!(ids(&told), ["b"]);
+}
+
+/// A node goes while an edge to it is written; whichever is journaled first, the edge is compared once more.
+#[test]
+fn an_edge_to_a_node_that_goes_meanwhile_is_compared_again() {
+    for edge_first in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = open(folder.path());
+        add(&journal, "c", &["a", "b"]);
+        let batch = journal.claim(Stage::Nodes, 9).unwrap().batch().unwrap();
+        let node = |id: &str, left| Outcome::new(id.into(), left, StateChange::Put(state(1, &[])));
+        let outcomes = vec![node("a", Work::EDGES), node("b", Work::NONE)];
+        journal.commit(&batch, outcomes, &[], &[], 6).unwrap();
+
+        let edges = claim_in_time(&journal, Stage::Edges, 9).unwrap();
+        assert_eq!(ids(&edges), ["a"]);
+        add(&journal, "c", &["b"]);
+        let nodes = claim_in_time(&journal, Stage::Nodes, 9).unwrap();
+        let write_edge = || {
+            let mut linked = Outcome::new("a".into(), Work::NONE, StateChange::Put(state(1, &["b"])));
+            linked.gained = vec!["b".into()];
+            journal.commit(&edges, vec![linked], &[], &[], 7).unwrap();
+        };
+        if edge_first {
+            write_edge();
+        }
+        let gone = Outcome::new("b".into(), Work::NONE, StateChange::Remove);
+        journal.commit(&nodes, vec![gone], &[], &[], 7).unwrap();
+        if !edge_first {
+            write_edge();
+            let known = journal.state(&DocumentId::new("c", "a")).unwrap().unwrap();
+            assert_eq!(known.edges_epoch, None, "the graph has to be asked");
+        }
+        let again = claim_in_time(&journal, Stage::Edges, 9).unwrap();
+        assert_eq!((ids(&again), again.claims[0].work), (vec!["a"], Work::EDGES));
+    }
 }
 
 #[test]

@@ -106,6 +106,8 @@ pub struct Batch {
     pub priority: Priority,
     /// The number of the claim in the journal.
     pub(super) number: u64,
+    /// How many lives of nodes had ended when it was claimed.
+    pub(super) ended_lives: u64,
 }
 
 impl Batch {
@@ -115,6 +117,7 @@ impl Batch {
             claims,
             priority,
             number: 0,
+            ended_lives: 0,
         }
     }
 

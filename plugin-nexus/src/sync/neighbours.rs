@@ -172,19 +172,8 @@ mod tests {
     #[test]
     fn a_document_enters_a_list_with_room_or_a_worse_last_member() {
         let mut other = DocumentState {
-            access: 0,
-            epoch: None,
-            edges_epoch: None,
-            rev: 1,
-            born: 1,
-            fingerprint: 0,
-            copy_rules: 0,
-            vector: None,
-            shape: crate::graph::RecordShape {
-                width: 256,
-                names: Default::default(),
-            },
             edges: vec![edge("b", 0.9)],
+            ..crate::journal::tests::state(1, &[])
         };
         assert!(enters(&other, "a", 1, 0.1, 2), "room");
         other.edges.push(edge("c", 0.5));

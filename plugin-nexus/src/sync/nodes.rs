@@ -178,19 +178,13 @@ async fn remove(
     connection.mark_written();
     kill_point("deleted");
     for Gone { id, state, .. } in gone {
-        let document = batch.document(&id);
-        // The reverse index forgets them as they are told: after a damaged journal it may hold sources that have no such edge.
-        // Two documents that are gone, each noted as a source of the other, would tell each other for ever.
-        let parted = context.journal.sources(&document)?;
-        let marks = parted.iter().map(|source| (source.as_str().into(), Work::EDGES));
-        done.marks.extend(marks);
         let lost = state
             .into_iter()
             .flat_map(|state| state.edges)
             .map(|edge| edge.target)
             .collect();
         // Its edges went with the node; what it was related to may be an orphan now, and the edge stage sees to that.
-        let left = match context.journal.relations(&document)? {
+        let left = match context.journal.relations(&batch.document(&id))? {
             Some(_) => Work::RELATIONS,
             None => Work::NONE,
         };
@@ -201,7 +195,6 @@ async fn remove(
             gained: Vec::new(),
             lost,
             relations: None,
-            parted,
         });
     }
     Ok(())
@@ -330,7 +323,6 @@ async fn write(
             gained: Vec::new(),
             lost,
             relations: None,
-            parted: Vec::new(),
         });
     }
     Ok(())

@@ -64,7 +64,8 @@ impl<'a> Search<'a> {
         state: DocumentState,
     ) -> Result<Plan, StageFault> {
         let k = self.settings.top_k;
-        let spread = claim.work.has(Work::SPREAD);
+        let vector = vector_digest(&document.vector);
+        let spread = spreads(claim.work, &state, vector);
         let mut states = HashMap::new();
         let mut width = (2 * k + SLACK).max(if spread { SPREAD_WIDTH } else { 0 });
         let (eligible, mut marks) = loop {
@@ -132,7 +133,6 @@ impl<'a> Search<'a> {
         let diff = diff(&state.edges, &eligible, k, |id| {
             states.get(id)?.as_ref().map(|state| state.born)
         });
-        let vector = vector_digest(&document.vector);
         Ok(Plan {
             id: Arc::clone(&claim.id),
             state,
@@ -140,5 +140,30 @@ impl<'a> Search<'a> {
             diff,
             marks,
         })
+    }
+}
+
+/// Whether neighbours are told. Where the vector is not the one compared before they are, whatever was asked for: the document
+/// may have been read before the news of it came, and then the first stage will find the vector compared already.
+fn spreads(work: Work, state: &DocumentState, vector: u64) -> bool {
+    work.has(Work::SPREAD) || state.vector != Some(vector)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::tests::state;
+
+    #[test]
+    fn neighbours_are_told_of_a_vector_that_is_seen_before_its_news() {
+        let known = state(1, &[]);
+        let compared = known.vector.unwrap_or_default();
+        assert!(!spreads(Work::EDGES, &known, compared) && spreads(Work::SPREAD, &known, compared));
+        assert!(spreads(Work::EDGES, &known, compared + 1));
+        let never = DocumentState {
+            vector: None,
+            ..known
+        };
+        assert!(spreads(Work::EDGES, &never, compared));
     }
 }
