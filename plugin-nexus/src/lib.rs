@@ -11,6 +11,7 @@
 //! - [`sync`]: lanes, stages, the link to Nexus, the comparison with the store;
 //! - [`graph`]: keys, records, the catalogue of statements, operations on the graph;
 //! - [`nexus`]: the HTTP client;
+//! - [`similarity`]: how alike texts are by their words;
 //! - [`config`], [`plugin`], [`status`], [`metrics`], and the routes for administrators in `admin`: what the operator sees.
 //!
 //! # Promise
@@ -36,6 +37,7 @@ pub mod metrics;
 pub mod nexus;
 pub mod payload;
 pub mod plugin;
+pub mod similarity;
 pub mod status;
 pub mod structure;
 pub mod sync;

@@ -14,7 +14,7 @@ use prometheus::{
 use crate::job_metrics::JobMetrics;
 use crate::journal::{Batch, JournalError, Stage, Work};
 use crate::nexus::Waits;
-use crate::sync::{AuditReport, BreakerState, Context, Done, LinkState};
+use crate::sync::{AuditReport, BreakerState, Context, Done, LinkState, Unsearchable};
 
 /// Collections with a label of their own.
 const MAX_COLLECTIONS: usize = 100;
@@ -49,6 +49,7 @@ pub struct Metrics {
     lag_seconds: Histogram,
     created: IntCounterVec,
     retracted: IntCounterVec,
+    unsearchable: IntCounterVec,
     queue_depth: IntGaugeVec,
     queue_oldest: Gauge,
     up: IntGauge,
@@ -130,6 +131,14 @@ impl Metrics {
                     "Relationships written as no longer holding",
                 ),
                 &["type"],
+            )?,
+            unsearchable: IntCounterVec::new(
+                opts(
+                    "unsearchable_total",
+                    "Documents compared without a search, since their vector has no neighbours: it has another dimension, is not finite, \
+                     is zero under the cosine, or is refused by the store",
+                ),
+                &["collection", "reason"],
             )?,
             queue_depth: IntGaugeVec::new(
                 opts("queue_depth", "Documents that wait or are at work"),
@@ -228,6 +237,7 @@ impl Metrics {
         registry.register(Box::new(metrics.lag_seconds.clone()))?;
         registry.register(Box::new(metrics.created.clone()))?;
         registry.register(Box::new(metrics.retracted.clone()))?;
+        registry.register(Box::new(metrics.unsearchable.clone()))?;
         registry.register(Box::new(metrics.queue_depth.clone()))?;
         registry.register(Box::new(metrics.queue_oldest.clone()))?;
         registry.register(Box::new(metrics.up.clone()))?;
@@ -300,6 +310,13 @@ impl Metrics {
     pub fn stage_failed(&self, collection: &str, error_type: &str) {
         self.sync_errors
             .with_label_values(&[self.label(collection).as_str(), error_type])
+            .inc();
+    }
+
+    /// Counts a document whose vector has no neighbours.
+    pub fn unsearchable(&self, collection: &str, reason: Unsearchable) {
+        self.unsearchable
+            .with_label_values(&[self.label(collection).as_str(), reason.label()])
             .inc();
     }
 

@@ -29,7 +29,10 @@ pub use faults::ConfigError;
 pub use limits::Limits;
 pub use permissions::{Permissions, PermissionsMode};
 pub use reconcile::Reconcile;
-pub use similarity::{Similarity, SimilarityOverride, Thresholds};
+pub use similarity::{
+    Candidates, Hybrid, Keyword, SearchCacheSettings, Similarity, SimilarityMethod, SimilarityOverride,
+    Thresholds,
+};
 pub use structure::Structure;
 pub use sync::{OverflowPolicy, Sync};
 

@@ -24,6 +24,7 @@ use vectorizer_plugin_api::model::JsonMap;
 pub use hierarchy::{Cycle, Hierarchy};
 pub use rules::Rules;
 pub use vectors::{Example, Unusable, VectorModel, Verdict};
+pub(crate) use words::words;
 
 use crate::config::{DomainRule, Domains};
 use crate::payload::text;

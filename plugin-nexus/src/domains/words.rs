@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// The words of a text, in order.
-pub(super) fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
         .filter(|word| !word.is_empty())
         .map(normal)

@@ -27,6 +27,7 @@ mod dead_letter;
 mod disk;
 mod error;
 mod failure;
+mod generations;
 mod intake;
 mod jobs;
 mod keys;
@@ -35,6 +36,7 @@ mod pending;
 mod relations;
 mod server;
 mod state;
+mod statistics;
 mod storage;
 mod things;
 mod timing;
@@ -158,6 +160,7 @@ pub struct Journal {
     timing: Arc<dyn Timing>,
     /// Numbers of claims.
     claims: AtomicU64,
+    generations: generations::Generations,
     /// Until then claims are on disk before anything is done: the last run may have ended by what it worked on.
     careful_until: Option<Instant>,
     condition: Mutex<Condition>,
@@ -227,6 +230,7 @@ impl Journal {
         priority: Priority,
     ) -> Result<(), JournalError> {
         let name: Arc<str> = collection.into();
+        self.generations.next(collection);
         let now = self.timing.now().instant;
         let mut changes = Changes::default();
         let mut overflow = false;
@@ -261,6 +265,12 @@ impl Journal {
         applied
     }
 
+    /// A number that each hint for a document of the collection changes, before the hint can be claimed. What was read from the
+    /// store in this generation is as good as what is read now, but for changes of which hints are yet to come.
+    pub fn generation(&self, collection: &str) -> u64 {
+        self.generations.of(collection)
+    }
+
     /// Whether another document can wait.
     pub fn has_room(&self) -> bool {
         self.desk.lock().pending.len() < self.settings.max_pending
@@ -268,6 +278,7 @@ impl Journal {
 
     /// Marks a collection for a comparison with the store.
     pub fn mark_dirty(&self, collection: &str) {
+        self.generations.next(collection);
         self.dirty.lock().insert(collection.to_owned());
         self.dirt.notify_one();
     }

@@ -70,6 +70,7 @@ impl Journal {
             dirt: Notify::new(),
             settings,
             claims: AtomicU64::new(0),
+            generations: Default::default(),
             careful_until: (!clean).then(|| now.instant + CAREFUL),
             condition: Mutex::new(Condition::at_start(origin, loaded.clean, now.unix_micros)),
             upkeep: Mutex::default(),

@@ -7,14 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use vectorizer_plugin_api::model::{Document, Fields};
+use vectorizer_plugin_api::model::CollectionInfo;
 
+use super::ahead::{Ahead, Documents};
 use super::connection::Connection;
 use super::context::{Context, now_micros, now_text};
 use super::fault::StageFault;
 use super::lane::{Done, Failed};
 use super::neighbours::SEEN_IN_GRAPH;
-use super::plan::{Plan, Search};
+use super::plan::{Found, Plan, Search};
 use super::relations::{self, Related, RelationPlan, edge_type};
 use super::verify::verify_edges;
 use crate::graph::capabilities::RetractForm;
@@ -26,16 +27,10 @@ use crate::journal::{Batch, DocumentId, EdgeState, Outcome, RelationKind, Stage,
 use crate::kill_point::kill_point;
 use crate::nexus::FaultClass;
 
-/// How the neighbours of this stage are found, as it stands in the graph.
-const METHOD: &str = "embedding";
-
-/// A batch's documents by id, as the store has them.
-pub(super) type Documents = HashMap<String, Document>;
-
 /// Active edges by source, as the graph has them.
 type Edges = HashMap<Arc<str>, Vec<EdgeState>>;
 
-/// Runs the stage.
+/// Runs the stage, with what was found for the batch ahead.
 ///
 /// # Errors
 /// [`StageFault`]; nothing of the batch counts as done then.
@@ -43,18 +38,20 @@ pub(super) async fn run(
     context: &Arc<Context>,
     connection: &Connection,
     batch: &Batch,
+    ahead: Ahead,
 ) -> Result<Done, StageFault> {
     let epoch = context.journal.epoch();
     let unknown = unknown_edges(context, &connection.graph, batch, epoch).await?;
-    let (plans, documents) = {
-        let batch = batch.clone();
-        context
-            .blocking(move |context| compare(context, &batch, unknown))
-            .await?
-    };
+    let Ahead {
+        collection,
+        documents,
+        found,
+    } = ahead;
+    let plans = compare(context, batch, collection, &documents, found, unknown).await?;
 
     let mut related = relations::plan(context, &connection.graph, batch, documents, epoch).await?;
-    let mut rows = rows(&batch.collection, &plans)?;
+    let method = context.config.similarity_of(&batch.collection).method.name();
+    let mut rows = rows(&batch.collection, method, &plans)?;
     for (id, plan) in &related.plans {
         rows.extend(plan.edges.iter().map(|edge| Row {
             source: Arc::clone(id),
@@ -166,7 +163,7 @@ fn settle(
 fn similar_outcome(outcome: &mut Outcome, plan: Plan, epoch: u32) {
     let Plan {
         mut state,
-        vector,
+        likeness,
         diff,
         ..
     } = plan;
@@ -179,7 +176,7 @@ fn similar_outcome(outcome: &mut Outcome, plan: Plan, epoch: u32) {
     let (before, after) = (targets(&state.edges), targets(&diff.edges));
     state.edges = diff.edges;
     state.edges_epoch = Some(epoch);
-    state.vector = Some(vector);
+    state.vector = likeness;
     outcome.state = StateChange::Put(state);
     outcome.lost = before.difference(&after).cloned().collect();
     // All of them: after a crash some may be missing in the reverse index.
@@ -240,45 +237,47 @@ fn key(collection: &str, id: &str) -> Result<DocumentKey, StageFault> {
         .map_err(|error: LiteralError| StageFault::Rejected(GraphError::from(error)))
 }
 
-/// Reads the batch's documents, searches the neighbours of those whose edges have to be compared, and compares. Of documents that are
-/// gone meanwhile, or whose node was lost, there is no plan. Blocks.
-fn compare(
-    context: &Context,
+/// Compares each document's neighbours with its edges. Documents that are gone meanwhile, or whose node was lost, are left out.
+async fn compare(
+    context: &Arc<Context>,
     batch: &Batch,
+    collection: Option<CollectionInfo>,
+    documents: &Documents,
+    mut found: HashMap<Arc<str>, Found>,
     mut unknown: Edges,
-) -> Result<(Vec<Plan>, Documents), StageFault> {
-    let ids: Vec<Arc<str>> = batch.claims.iter().map(|claim| Arc::clone(&claim.id)).collect();
-    let asks = |work| batch.claims.iter().any(|claim| claim.work.has(work));
-    let fields = Fields {
-        vector: true,
-        payload: asks(Work::RELATIONS),
+) -> Result<Vec<Plan>, StageFault> {
+    let Some(collection) = collection else {
+        return Ok(Vec::new());
     };
-    let documents: Documents = context
-        .documents(&batch.collection, &ids, fields)?
-        .into_iter()
-        .map(|document| (document.id.clone(), document))
-        .collect();
-    let mut plans = Vec::new();
-    let collection = match asks(Work::EDGES) {
-        true => context.collection(&batch.collection)?,
-        false => None,
-    };
-    if let Some(collection) = collection {
-        let search = Search::new(context, collection);
-        for claim in batch.claims.iter().filter(|claim| claim.work.has(Work::EDGES)) {
+    let items: Vec<_> = batch
+        .claims
+        .iter()
+        .filter_map(|claim| {
+            let found = found.remove(&claim.id)?;
             let id = batch.document(&claim.id);
-            let state = context.journal.state(&id)?;
-            if let (Some(document), Some(mut state)) = (documents.get(claim.id.as_ref()), state) {
-                if let Some(edges) = unknown.remove(&claim.id) {
-                    state.edges = edges;
+            Some((claim.clone(), id, found, unknown.remove(&claim.id)))
+        })
+        .collect();
+    let documents = Arc::clone(documents);
+    let mut plans: Vec<Plan> = context
+        .side_by_side(items, move |context, items| {
+            let search = Search::new(context, collection.clone())?;
+            let mut plans = Vec::with_capacity(items.len());
+            for (claim, id, found, edges) in items {
+                let state = context.journal.state(&id)?;
+                if let (Some(document), Some(mut state)) = (documents.get(claim.id.as_ref()), state) {
+                    if let Some(edges) = edges {
+                        state.edges = edges;
+                    }
+                    plans.push(search.plan(&claim, &id, document, state, found)?);
                 }
-                plans.push(search.plan(claim, &id, document, state)?);
             }
-        }
-    }
+            Ok(plans)
+        })
+        .await?;
     // Edges of one source, and of sources written together, lie together in the server's file.
     plans.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-    Ok((plans, documents))
+    Ok(plans)
 }
 
 /// An edge to be sent, and whose it is.
@@ -288,7 +287,7 @@ struct Row {
 }
 
 /// What has to be sent, retractions first: then no document ever shows more edges than it may have.
-fn rows(collection: &str, plans: &[Plan]) -> Result<Vec<Row>, StageFault> {
+fn rows(collection: &str, method: &str, plans: &[Plan]) -> Result<Vec<Row>, StageFault> {
     let now = now_text();
     let mut rows = Vec::new();
     for plan in plans {
@@ -296,7 +295,7 @@ fn rows(collection: &str, plans: &[Plan]) -> Result<Vec<Row>, StageFault> {
         let retract = plan.diff.retract.iter().map(|edge| (edge, false));
         for (edge, active) in retract.chain(plan.diff.assert.iter().map(|edge| (edge, true))) {
             let target = key(collection, &edge.target)?;
-            let edge = Edge::similar(&source, &target, written_score(edge.score), METHOD, &now, active);
+            let edge = Edge::similar(&source, &target, written_score(edge.score), method, &now, active);
             rows.push(Row {
                 source: Arc::clone(&plan.id),
                 edge: edge.map_err(GraphError::from)?,

@@ -4,6 +4,7 @@
 //! two line breaks in a row (what Vectorizer does to payloads on some of its ways, `contracts/vectorizer.md` section 2),
 //! without the key `_nexus`, which is the plugin's own.
 
+use crate::payload::Text;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use vectorizer_plugin_api::model::JsonMap;
@@ -42,6 +43,17 @@ pub(crate) fn vector_digest(vector: &[f32]) -> u64 {
     for component in vector {
         hasher.update(component.to_bits().to_le_bytes());
     }
+    (truncate(hasher) >> 64) as u64
+}
+
+/// The digest of several digests and a text.
+pub(super) fn likeness_digest(digests: &[u64], text: Text<'_>) -> u64 {
+    let mut hasher = Sha256::new();
+    for digest in digests {
+        hasher.update(digest.to_le_bytes());
+    }
+    hash_text(text.title, &mut hasher);
+    hash_text(text.body, &mut hasher);
     (truncate(hasher) >> 64) as u64
 }
 

@@ -1,4 +1,7 @@
 //! A lane: claims a batch, runs its stage, commits, and says who is to blame for a failure.
+//!
+//! While a batch of edges is being written, the next is claimed and looked up in the store ([`super::ahead`]). It goes back where
+//! the one at work is not done, Nexus is waited for, or the lane ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,12 +9,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::ahead::Ahead;
 use super::breaker::Permit;
 use super::connection::Connection;
 use super::context::{Context, now_micros};
 use super::fault::StageFault;
 use super::refusal::{self, Looks};
-use super::{edges, nodes};
+use super::{ahead, edges, nodes};
 use crate::graph::schema::EdgeType;
 use crate::journal::{Batch, Claimable, Outcome, Refusal, Stage, Work};
 use crate::kill_point::kill_point;
@@ -56,13 +60,25 @@ pub struct Failed {
     pub error: String,
 }
 
+/// A batch of the edge stage, claimed and looked up while the one before was at work.
+#[derive(Debug)]
+struct Next {
+    batch: Batch,
+    ahead: Ahead,
+}
+
 /// Works until `stop` says true.
 pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Receiver<bool>) {
     let most = match stage {
         Stage::Nodes => context.config.sync.batch_size,
         Stage::Edges => context.config.sync.batch_size.min(EDGE_BATCH),
     };
+    let mut next = None;
     while !*stop.borrow_and_update() {
+        // Nothing is held while Nexus is waited for.
+        if !context.link.is_ready() {
+            put_back(&context, next.take());
+        }
         let connection = tokio::select! {
             biased;
             _ = stop.changed() => continue,
@@ -80,14 +96,34 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
         // More work may fill the batch that is to be had soon.
         let something = context.journal.work(IDLE);
         let pace = context.client.pace();
-        let soon = match context.journal.claim(stage, pace.most_documents(most)) {
-            Ok(Claimable::Batch(batch)) => {
+        let claimed = match next.take() {
+            Some(Next { batch, ahead }) => Ok((Claimable::Batch(batch), Some(ahead))),
+            None => context
+                .journal
+                .claim(stage, pace.most_documents(most))
+                .map(|claimed| (claimed, None)),
+        };
+        let soon = match claimed {
+            Ok((Claimable::Batch(batch), ahead)) => {
                 pace.documents(batch.claims.len()).await;
-                work(&context, &connection, stage, batch, &mut permit).await;
+                let may_look = stage == Stage::Edges && !is_suspect(&batch);
+                let (done, found) = tokio::join!(
+                    work(&context, &connection, stage, batch, ahead, &mut permit),
+                    async {
+                        match may_look {
+                            true => look_ahead(&context, pace.most_documents(most)).await,
+                            false => None,
+                        }
+                    }
+                );
+                match done {
+                    true => next = found,
+                    false => put_back(&context, found),
+                }
                 continue;
             }
-            Ok(Claimable::Soon(wait)) => wait,
-            Ok(Claimable::Nothing) => IDLE,
+            Ok((Claimable::Soon(wait), _)) => wait,
+            Ok((Claimable::Nothing, _)) => IDLE,
             Err(error) => {
                 tracing::warn!(%error, "no batch could be claimed");
                 PAUSE
@@ -101,24 +137,70 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
             () = something => {}
         }
     }
+    put_back(&context, next);
 }
 
+/// Claims the next batch of the edge stage, if there is one, and looks the store up for it.
+async fn look_ahead(context: &Arc<Context>, most: usize) -> Option<Next> {
+    // Where none can be claimed, the lane finds that out itself when it is its turn.
+    let batch = context.journal.claim(Stage::Edges, most).ok()?.batch()?;
+    let ahead = match is_suspect(&batch) {
+        true => Err(()),
+        false => ahead::look(context, &batch).await.map_err(drop),
+    };
+    match ahead {
+        Ok(ahead) => Some(Next { batch, ahead }),
+        // The lane meets the fault again by itself, and says so.
+        Err(()) => {
+            end_untouched(context, &batch);
+            None
+        }
+    }
+}
+
+/// Whether a document of it was at work when the process ended. Such a one is worked on while nothing else is, so that no
+/// other is blamed.
+fn is_suspect(batch: &Batch) -> bool {
+    batch.claims.iter().any(|claim| claim.interrupted > 0)
+}
+
+fn put_back(context: &Context, next: Option<Next>) {
+    if let Some(Next { batch, .. }) = next {
+        end_untouched(context, &batch);
+    }
+}
+
+/// Gives a batch back on which no work was begun.
+fn end_untouched(context: &Context, batch: &Batch) {
+    context.journal.release(batch);
+    end(context, batch);
+}
+
+fn end(context: &Context, batch: &Batch) {
+    if let Err(error) = context.journal.end(batch) {
+        tracing::warn!(%error, "the end of a batch could not be journaled");
+    }
+}
+
+/// Works on a batch. Answers whether it was done, be it that some documents were refused.
 async fn work(
     context: &Arc<Context>,
     connection: &Connection,
     stage: Stage,
     batch: Batch,
+    ahead: Option<Ahead>,
     permit: &mut Permit<'_>,
-) {
+) -> bool {
     kill_point("claimed");
     let timer = context.metrics.batch_started(stage, &batch);
     let result = match Looks::before(context, &batch).await {
-        Ok(looks) => attempt(context, connection, stage, &batch, &looks)
+        Ok(looks) => attempt(context, connection, stage, &batch, ahead, &looks)
             .await
             .map_err(|fault| (fault, looks)),
         Err(fault) => Err((fault, Looks::default())),
     };
     drop(timer);
+    let done = result.is_ok();
     match result {
         Ok(()) => permit.succeeded(),
         Err((fault, looks)) => {
@@ -134,9 +216,8 @@ async fn work(
         }
     }
     kill_point("end");
-    if let Err(error) = context.journal.end(&batch) {
-        tracing::warn!(%error, "the end of a batch could not be journaled");
-    }
+    end(context, &batch);
+    done
 }
 
 /// Gives a batch back: nobody in it is at fault.
@@ -176,7 +257,7 @@ async fn apart(
         let result = if whole {
             refuse(context, stage, &single, looks, error)
         } else {
-            match attempt(context, connection, stage, &single, looks).await {
+            match attempt(context, connection, stage, &single, None, looks).await {
                 Err(StageFault::Rejected(error)) => {
                     refuse(context, stage, &single, looks, &error.to_string())
                 }
@@ -217,11 +298,16 @@ async fn attempt(
     connection: &Connection,
     stage: Stage,
     batch: &Batch,
+    ahead: Option<Ahead>,
     looks: &Looks,
 ) -> Result<(), StageFault> {
-    let result = match stage {
-        Stage::Nodes => nodes::run(context, connection, batch).await,
-        Stage::Edges => edges::run(context, connection, batch).await,
+    let result = match (stage, ahead) {
+        (Stage::Nodes, _) => nodes::run(context, connection, batch).await,
+        (Stage::Edges, Some(ahead)) => edges::run(context, connection, batch, ahead).await,
+        (Stage::Edges, None) => match ahead::look(context, batch).await {
+            Ok(ahead) => edges::run(context, connection, batch, ahead).await,
+            Err(fault) => Err(fault),
+        },
     };
     let done = match result {
         Ok(done) => done,

@@ -15,6 +15,7 @@
 //! - Nothing is written to a process of Nexus that was not checked and probed, or that did not do what it said.
 //! - Nodes are written before the edges between them; an edge is only written to a node that the journal has a state of.
 
+mod ahead;
 mod audit;
 mod breaker;
 mod connection;
@@ -35,8 +36,10 @@ mod nodes;
 mod plan;
 mod refusal;
 mod relations;
+mod search_cache;
 mod supervisor;
 mod sweep;
+mod vector;
 mod verify;
 
 pub use audit::AuditReport;
@@ -51,3 +54,4 @@ pub use lane::Done;
 pub use learning::{Learning, Lesson};
 pub use link::LinkState;
 pub use relations::{DeriveError, Deriver};
+pub use vector::Unsearchable;

@@ -32,9 +32,11 @@ pub(super) struct EdgeDiff {
 }
 
 /// The candidates that may be neighbours at all, closest first: not the document itself, not below the threshold.
-pub(super) fn eligible(id: &str, hits: impl Iterator<Item = Candidate>, threshold: f64) -> Vec<Candidate> {
+pub(super) fn eligible(id: &str, hits: &[Candidate], threshold: f64) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = hits
+        .iter()
         .filter(|hit| hit.id != id && hit.score.is_finite() && f64::from(hit.score) >= threshold)
+        .cloned()
         .collect();
     found.sort_by(|one, other| {
         other
@@ -48,20 +50,20 @@ pub(super) fn eligible(id: &str, hits: impl Iterator<Item = Candidate>, threshol
 
 /// Compares the edges a document has (`known`) with the `k` best of `eligible`. `born` gives the present life of a
 /// candidate's node, `None` where there is none yet; such a one is left out, it will find this document itself.
+///
+/// Of candidates that are as good as the last of the list, those that it has already stay: no edge is written for a tie.
 pub(super) fn diff(
     known: &[EdgeState],
     eligible: &[Candidate],
     k: usize,
     mut born: impl FnMut(&str) -> Option<u64>,
 ) -> EdgeDiff {
+    let there: Vec<(&Candidate, u64)> = eligible
+        .iter()
+        .filter_map(|candidate| Some((candidate, born(&candidate.id)?)))
+        .collect();
     let mut diff = EdgeDiff::default();
-    for candidate in eligible {
-        if diff.edges.len() == k {
-            break;
-        }
-        let Some(target_born) = born(&candidate.id) else {
-            continue;
-        };
+    for (candidate, target_born) in nearest(&there, k, known) {
         let same = known.iter().find(|edge| {
             edge.target == candidate.id
                 && edge.target_born == target_born
@@ -81,6 +83,8 @@ pub(super) fn diff(
         };
         diff.edges.push(edge);
     }
+    // A score that was kept may differ from the present one by the tolerance.
+    diff.edges.sort_by(|one, other| other.score.total_cmp(&one.score));
     diff.retract = known
         .iter()
         .filter(|edge| diff.edges.iter().all(|kept| kept.target != edge.target))
@@ -91,12 +95,31 @@ pub(super) fn diff(
     diff
 }
 
+/// The `k` closest, closest first; of those that tie with the last of them, rather those that are known.
+fn nearest<'c>(there: &[(&'c Candidate, u64)], k: usize, known: &[EdgeState]) -> Vec<(&'c Candidate, u64)> {
+    let Some((last, _)) = there.get(k.wrapping_sub(1)) else {
+        return there.to_vec();
+    };
+    let clear = there.partition_point(|(candidate, _)| candidate.score > last.score + SCORE_TOLERANCE);
+    let ties = &there[clear..];
+    let ties =
+        &ties[..ties.partition_point(|(candidate, _)| candidate.score >= last.score - SCORE_TOLERANCE)];
+    let is_known = |candidate: &Candidate| known.iter().any(|edge| edge.target == candidate.id);
+    let (old, new): (Vec<_>, Vec<_>) = ties.iter().partition(|(candidate, _)| is_known(candidate));
+    let chosen = there[..clear].iter().copied().chain(old).chain(new);
+    let mut chosen: Vec<_> = chosen.take(k).collect();
+    chosen.sort_by(|(one, _), (other, _)| other.score.total_cmp(&one.score));
+    chosen
+}
+
 /// Whether the document `id`, seen at `score` from another one, belongs into that one's list and is not there, or is there
-/// with another score.
+/// with another score. One that only ties with the last of a full list does not enter it.
 pub(super) fn enters(other: &DocumentState, id: &str, born: u64, score: f32, k: usize) -> bool {
     match other.edges.iter().find(|edge| edge.target == id) {
         Some(edge) => edge.target_born != born || (edge.score - score).abs() > SCORE_TOLERANCE,
-        None => other.entry_score(k).is_none_or(|least| score >= least),
+        None => other
+            .entry_score(k)
+            .is_none_or(|least| score > least + SCORE_TOLERANCE),
     }
 }
 
@@ -126,7 +149,7 @@ mod tests {
     fn the_document_itself_and_distant_ones_are_no_neighbours() {
         let found = eligible(
             "a",
-            candidates(&[("b", 0.9), ("a", 1.0), ("c", 0.4), ("d", f32::NAN)]).into_iter(),
+            &candidates(&[("b", 0.9), ("a", 1.0), ("c", 0.4), ("d", f32::NAN)]),
             0.5,
         );
         assert_eq!(found, candidates(&[("b", 0.9)]));
@@ -134,11 +157,7 @@ mod tests {
 
     #[test]
     fn ties_are_broken_by_id() {
-        let found = eligible(
-            "x",
-            candidates(&[("c", 0.5), ("a", 0.5), ("b", 0.5)]).into_iter(),
-            0.1,
-        );
+        let found = eligible("x", &candidates(&[("c", 0.5), ("a", 0.5), ("b", 0.5)]), 0.1);
         assert_eq!(found, candidates(&[("a", 0.5), ("b", 0.5), ("c", 0.5)]));
     }
 
@@ -170,6 +189,21 @@ mod tests {
     }
 
     #[test]
+    fn a_tie_with_the_last_of_the_list_writes_nothing() {
+        let known = [edge("x", 0.9), edge("z", 0.5)];
+        let now = candidates(&[("x", 0.9), ("a", 0.500_05), ("b", 0.5), ("z", 0.5)]);
+        let diff = diff(&known, &now, 2, |_| Some(1));
+        assert_eq!((diff.assert.len(), diff.retract.len()), (0, 0));
+        assert_eq!(diff.edges, known);
+        let better = candidates(&[("x", 0.9), ("a", 0.51), ("z", 0.5)]);
+        let diff = super::diff(&known, &better, 2, |_| Some(1));
+        assert_eq!(
+            (diff.assert[0].target.as_str(), diff.retract[0].target.as_str()),
+            ("a", "z")
+        );
+    }
+
+    #[test]
     fn a_document_enters_a_list_with_room_or_a_worse_last_member() {
         let mut other = DocumentState {
             edges: vec![edge("b", 0.9)],
@@ -178,6 +212,7 @@ mod tests {
         assert!(enters(&other, "a", 1, 0.1, 2), "room");
         other.edges.push(edge("c", 0.5));
         assert!(!enters(&other, "a", 1, 0.4, 2) && enters(&other, "a", 1, 0.6, 2));
+        assert!(!enters(&other, "a", 1, 0.5, 2), "a tie");
         assert!(
             !enters(&other, "b", 1, 0.9, 2) && enters(&other, "b", 1, 0.8, 2),
             "another score"
@@ -193,7 +228,8 @@ mod tests {
             k in 1_usize..5,
         ) {
             let known: Vec<EdgeState> = known.iter().map(|(id, score)| edge(id, *score)).collect();
-            let now = eligible("x", now.into_iter().map(|(id, score)| Candidate { id, score }), 0.0);
+            let now: Vec<Candidate> = now.into_iter().map(|(id, score)| Candidate { id, score }).collect();
+            let now = eligible("x", &now, 0.0);
             let diff = diff(&known, &now, k, |_| Some(1));
             let mut graph: std::collections::BTreeMap<_, _> =
                 known.iter().map(|edge| (edge.target.clone(), edge.score)).collect();
@@ -204,8 +240,11 @@ mod tests {
             let announced: std::collections::BTreeMap<_, _> =
                 diff.edges.iter().map(|edge| (edge.target.clone(), edge.score)).collect();
             prop_assert_eq!(graph, announced);
-            let wanted: Vec<_> = now.iter().take(k).map(|candidate| candidate.id.clone()).collect();
-            prop_assert_eq!(diff.edges.iter().map(|edge| edge.target.clone()).collect::<Vec<_>>(), wanted);
+            let wanted: Vec<f32> = now.iter().take(k).map(|candidate| candidate.score).collect();
+            prop_assert_eq!(diff.edges.len(), wanted.len());
+            for (edge, score) in diff.edges.iter().zip(wanted) {
+                prop_assert!((edge.score - score).abs() <= 2.0 * SCORE_TOLERANCE);
+            }
         }
     }
 }

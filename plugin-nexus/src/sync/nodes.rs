@@ -14,7 +14,7 @@ use super::connection::Connection;
 use super::context::{Context, now_text};
 use super::document::{Place, Version, properties};
 use super::fault::StageFault;
-use super::fingerprint::{fingerprint, fingerprint_text, vector_digest};
+use super::fingerprint::{fingerprint, fingerprint_text};
 use super::lane::{Done, Failed};
 use super::verify::verify_nodes;
 use crate::graph::literal::LiteralError;
@@ -123,14 +123,14 @@ fn assess(
     document: Document,
     state: Option<DocumentState>,
 ) -> Result<Present, StageFault> {
-    let vector = vector_digest(&document.vector);
+    let likeness = context.likeness(&batch.collection, &document)?;
     let fingerprint = fingerprint(document.payload.as_ref());
     let access = context
         .deriver
         .access(&batch.collection, document.payload.as_ref())
         .digest();
     let moved = state.as_ref().is_none_or(|state| {
-        state.vector != Some(vector) || context.deriver.isolates() && state.access != access
+        state.vector != Some(likeness) || context.deriver.isolates() && state.access != access
     });
     let reworded = state
         .as_ref()

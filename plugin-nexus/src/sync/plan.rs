@@ -1,58 +1,209 @@
 //! What has to change about the edges of one document: its neighbours are searched and compared with the edges it has.
 //!
-//! For a document whose vector is new it also finds the documents that are concerned by it.
+//! For a document whose vector is new it also finds the documents that are concerned by it. Searches are in two parts: the
+//! first of a document needs nothing but the store, so it can be made ahead ([`super::ahead`]); wider ones follow where the
+//! states of what was found say so.
+//!
+//! Where words count (`keyword`, `hybrid`) the vectors propose and the words decide: all documents whose vectors are near enough to
+//! be looked at (`similarity.candidates`), the nearest [`WIDE`] of them, are scored by their texts.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
+use vectorizer_plugin_api::FaultCode;
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 
-use super::context::{Context, unless_gone};
+use super::context::{Context, Frozen, unless_gone};
 use super::fault::StageFault;
-use super::fingerprint::vector_digest;
 use super::neighbours::{Candidate, EdgeDiff, diff, eligible, enters};
+use super::vector::{Unsearchable, searchable};
 use crate::config::Similarity;
 use crate::journal::{Claim, DocumentId, DocumentState, Work};
+use crate::payload::text;
+use crate::similarity::{Scorer, TermStatistics, TermVector};
 
 /// Hits asked for beyond the neighbours wanted, since an index may be approximate and a hit may have no node yet.
 const SLACK: usize = 16;
 /// First width of the search for the documents that a new one comes near to.
-const SPREAD_WIDTH: usize = 128;
+pub(super) const SPREAD_WIDTH: usize = 128;
 /// From this width on that search goes on only while it finds documents that are concerned. Up to it, it goes down to the
 /// threshold: one with few neighbours takes any that is near enough, however many others are nearer.
 const WIDE: usize = 2_048;
+/// No search is wider; stores have a limit of their own.
+const WIDEST: usize = 8_192;
+/// First width where words count: all candidates are looked at then, up to [`WIDE`].
+const FIRST_POOL: usize = 512;
+/// Texts that are held at a time.
+const TEXTS: usize = 64;
 
 /// One document's edges, compared.
 pub(super) struct Plan {
     pub(super) id: Arc<str>,
     pub(super) state: DocumentState,
-    pub(super) vector: u64,
+    /// Digest of what was compared with the neighbours being told; of an older vector where they were not. A document may be read
+    /// before the hint of its new vector is taken in: were that one noted here, nobody would be told of it.
+    pub(super) likeness: Option<u64>,
     pub(super) diff: EdgeDiff,
     /// Documents to compare again.
     pub(super) marks: BTreeSet<String>,
 }
 
+/// What a search found.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// Hits that were asked for.
+    pub(super) width: usize,
+    /// Closest first, as the store says; the document itself is among them.
+    pub(super) candidates: Arc<[Candidate]>,
+    /// Whether a wider search finds no others that are near enough.
+    pub(super) complete: bool,
+}
+
+impl Found {
+    /// Nothing, and there is nothing.
+    pub(super) fn nothing() -> Self {
+        Self {
+            width: 0,
+            candidates: Arc::new([]),
+            complete: true,
+        }
+    }
+}
+
 /// A search for neighbours in one collection.
 pub(super) struct Search<'a> {
     context: &'a Context,
+    name: Arc<str>,
     collection: CollectionInfo,
     settings: Similarity,
+    scorer: Scorer,
+    /// The least score of an edge.
     threshold: f64,
+    /// The least score of two vectors that are looked at.
+    reach: f64,
+    /// `None`: texts do not count.
+    words: Option<Arc<Frozen>>,
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(context: &'a Context, collection: CollectionInfo) -> Self {
+    /// # Errors
+    /// `StageFault::Journal`.
+    pub(super) fn new(context: &'a Context, collection: CollectionInfo) -> Result<Self, StageFault> {
         let settings = context.config.similarity_of(&collection.name);
-        let threshold = settings.threshold.of(collection.metric);
-        Self {
+        let words = match settings.method.reads_texts() {
+            true => context.word_counts(&collection.name)?,
+            false => None,
+        };
+        Ok(Self {
             context,
-            collection,
+            name: collection.name.as_str().into(),
+            scorer: Scorer::new(&settings),
+            threshold: settings.least(collection.metric),
+            reach: settings.reach(collection.metric),
+            words,
             settings,
-            threshold,
+            collection,
+        })
+    }
+
+    /// The first search for a document. Needs the store only. Blocks.
+    ///
+    /// # Errors
+    /// `StageFault::Host`, `StageFault::Journal`.
+    pub(super) fn first(&self, claim: &Claim, document: &Document) -> Result<Found, StageFault> {
+        let spread = claim.work.has(Work::SPREAD);
+        let width = match (self.words.is_some(), spread) {
+            (true, _) => FIRST_POOL,
+            (false, true) => SPREAD_WIDTH,
+            (false, false) => 0,
+        };
+        match searchable(&document.vector, &self.collection) {
+            Ok(()) => self.search(document, width.max(2 * self.settings.top_k + SLACK)),
+            Err(reason) => Ok(self.skipped(reason)),
         }
     }
 
-    /// Compares one document. Blocks.
+    fn skipped(&self, reason: Unsearchable) -> Found {
+        self.context.metrics.unsearchable(&self.collection.name, reason);
+        Found::nothing()
+    }
+
+    fn search(&self, document: &Document, width: usize) -> Result<Found, StageFault> {
+        let likeness = self.context.likeness(&self.name, document)?;
+        let generation = self.context.journal.generation(&self.name);
+        let cache = &self.context.searches;
+        if let Some(found) = cache.get(&self.name, likeness, width, generation, Instant::now()) {
+            return Ok(found);
+        }
+        let answer = self
+            .context
+            .host
+            .search(&self.name, &document.vector, width, Fields::NONE);
+        let hits = match unless_gone(answer) {
+            Ok(hits) => hits.unwrap_or_default(),
+            // It is this vector that the store does not take, and never will.
+            Err(fault) if fault.code == FaultCode::Invalid => return Ok(self.skipped(Unsearchable::Refused)),
+            Err(fault) => return Err(fault.into()),
+        };
+        let complete =
+            hits.len() < width || hits.last().is_some_and(|last| f64::from(last.score) < self.reach);
+        let near = hits
+            .into_iter()
+            .filter(|hit| f64::from(hit.score) >= self.reach)
+            .map(|hit| Candidate {
+                id: hit.document.id,
+                score: hit.score,
+            });
+        let candidates = match &self.words {
+            None => near.collect(),
+            Some(words) => self.by_words(document, near.collect(), &words.counts)?,
+        };
+        let found = Found {
+            width,
+            candidates: candidates.into(),
+            complete,
+        };
+        cache.put(&self.name, likeness, &found, generation, Instant::now());
+        Ok(found)
+    }
+
+    /// Scores candidates by the words of their texts, which are read a few at a time, since texts may be long.
+    fn by_words(
+        &self,
+        document: &Document,
+        near: Vec<Candidate>,
+        counts: &TermStatistics,
+    ) -> Result<Vec<Candidate>, StageFault> {
+        let vector = |document: &Document| {
+            let text = document.payload.as_ref().map(text).unwrap_or_default();
+            TermVector::of(text, counts)
+        };
+        let own = vector(document);
+        let mut scored = Vec::with_capacity(near.len());
+        for part in near.chunks(TEXTS) {
+            let ids: Vec<Arc<str>> = part
+                .iter()
+                .map(|candidate| candidate.id.as_str().into())
+                .collect();
+            let documents = self.context.documents(&self.name, &ids, Fields::PAYLOAD)?;
+            let overlaps: HashMap<&str, f32> = documents
+                .iter()
+                .map(|other| (other.id.as_str(), own.overlap(&vector(other))))
+                .collect();
+            // One that is gone meanwhile has a hint of its own.
+            scored.extend(part.iter().filter_map(|candidate| {
+                let overlap = overlaps.get(candidate.id.as_str())?;
+                Some(Candidate {
+                    id: candidate.id.clone(),
+                    score: self.scorer.score(candidate.score, *overlap),
+                })
+            }));
+        }
+        Ok(scored)
+    }
+
+    /// Compares one document, beginning with what its first search found. Blocks.
     ///
     /// # Errors
     /// `StageFault::Host` or `StageFault::Journal`.
@@ -62,27 +213,18 @@ impl<'a> Search<'a> {
         id: &DocumentId,
         document: &Document,
         state: DocumentState,
+        first: Found,
     ) -> Result<Plan, StageFault> {
         let k = self.settings.top_k;
-        let vector = vector_digest(&document.vector);
-        let spread = spreads(claim.work, &state, vector);
+        let spread = claim.work.has(Work::SPREAD);
+        let likeness = match spread {
+            true => Some(self.context.likeness(&self.name, document)?),
+            false => state.vector,
+        };
         let mut states = HashMap::new();
-        let mut width = (2 * k + SLACK).max(if spread { SPREAD_WIDTH } else { 0 });
+        let mut found = first;
         let (eligible, mut marks) = loop {
-            let hits = unless_gone(self.context.host.search(
-                &self.collection.name,
-                &document.vector,
-                width,
-                Fields::NONE,
-            ))?
-            .unwrap_or_default();
-            let exhausted = hits.len() < width;
-            let hits = hits.into_iter().map(|hit| Candidate {
-                id: hit.document.id,
-                score: hit.score,
-            });
-            let eligible = eligible(&claim.id, hits, self.threshold);
-            let above = eligible.len();
+            let eligible = eligible(&claim.id, &found.candidates, self.threshold);
             for candidate in &eligible {
                 if !states.contains_key(&candidate.id) {
                     let other = DocumentId::new(Arc::clone(&id.collection), candidate.id.as_str());
@@ -109,16 +251,13 @@ impl<'a> Search<'a> {
                 })
                 .map(|other| other.id.clone())
                 .collect();
-            let nodes = eligible.iter().filter(|other| known(&other.id).is_some()).count();
-            let reached_threshold = above + 1 < width;
-            let farther_half = eligible.get(width / 2..).unwrap_or_default();
-            let settled = nodes >= k
-                && (!spread
-                    || (width >= WIDE && !farther_half.iter().any(|other| entered.contains(&other.id))));
-            if exhausted || reached_threshold || settled {
+            if found.complete
+                || found.width >= self.widest()
+                || self.suffices(&found, &eligible, &entered, spread, known)
+            {
                 break (eligible, entered);
             }
-            width *= 4;
+            found = self.search(document, (found.width * 4).min(self.widest()))?;
         };
         if spread {
             marks.extend(self.context.journal.sources(id)?);
@@ -135,35 +274,34 @@ impl<'a> Search<'a> {
         });
         Ok(Plan {
             id: Arc::clone(&claim.id),
+            likeness,
             state,
-            vector,
             diff,
             marks,
         })
     }
-}
 
-/// Whether neighbours are told. Where the vector is not the one compared before they are, whatever was asked for: the document
-/// may have been read before the news of it came, and then the first stage will find the vector compared already.
-fn spreads(work: Work, state: &DocumentState, vector: u64) -> bool {
-    work.has(Work::SPREAD) || state.vector != Some(vector)
-}
+    fn widest(&self) -> usize {
+        if self.words.is_some() { WIDE } else { WIDEST }
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::journal::tests::state;
-
-    #[test]
-    fn neighbours_are_told_of_a_vector_that_is_seen_before_its_news() {
-        let known = state(1, &[]);
-        let compared = known.vector.unwrap_or_default();
-        assert!(!spreads(Work::EDGES, &known, compared) && spreads(Work::SPREAD, &known, compared));
-        assert!(spreads(Work::EDGES, &known, compared + 1));
-        let never = DocumentState {
-            vector: None,
-            ..known
-        };
-        assert!(spreads(Work::EDGES, &never, compared));
+    /// Whether what was found is all that matters, although there is more.
+    fn suffices<'s>(
+        &self,
+        found: &Found,
+        eligible: &[Candidate],
+        entered: &BTreeSet<String>,
+        spread: bool,
+        known: impl Fn(&str) -> Option<&'s DocumentState>,
+    ) -> bool {
+        // The best by words may be the last by vectors.
+        if self.words.is_some() {
+            return false;
+        }
+        let nodes = eligible.iter().filter(|other| known(&other.id).is_some()).count();
+        let farther_half = eligible.get(found.width / 2..).unwrap_or_default();
+        nodes >= self.settings.top_k
+            && (!spread
+                || found.width >= WIDE && !farther_half.iter().any(|other| entered.contains(&other.id)))
     }
 }

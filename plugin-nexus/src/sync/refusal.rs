@@ -11,8 +11,8 @@ use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 
 use super::context::Context;
 use super::fault::StageFault;
-use super::fingerprint::{fingerprint, vector_digest};
-use crate::journal::{Batch, Fate, Refusal, Seen, Verdict};
+use super::fingerprint::fingerprint;
+use crate::journal::{Batch, Fate, JournalError, Refusal, Seen, Verdict};
 
 /// Which parts of a collection's documents a comparison looks at.
 pub(super) fn compared_fields(collection: &CollectionInfo) -> Fields {
@@ -23,12 +23,18 @@ pub(super) fn compared_fields(collection: &CollectionInfo) -> Fields {
 }
 
 /// A document in digests; it was read with [`compared_fields`].
-pub(super) fn seen(context: &Context, document: &Document, fields: Fields) -> Seen {
-    Seen {
+pub(super) fn seen(
+    context: &Context,
+    collection: &str,
+    document: &Document,
+    fields: Fields,
+) -> Result<Seen, JournalError> {
+    let likeness = || context.likeness(collection, document);
+    Ok(Seen {
         fingerprint: fingerprint(document.payload.as_ref()),
-        vector: fields.vector.then(|| vector_digest(&document.vector)),
+        vector: fields.vector.then(likeness).transpose()?,
         copy_rules: context.rules_digest(),
-    }
+    })
 }
 
 /// How documents looked before their last attempt.
@@ -58,10 +64,11 @@ impl Looks {
                 };
                 let fields = compared_fields(&collection);
                 let documents = context.documents(&name, &ids, fields)?;
-                let looks = documents
-                    .iter()
-                    .map(|document| (document.id.as_str().into(), seen(context, document, fields)));
-                Ok(Self(looks.collect()))
+                let looks = documents.iter().map(|document| {
+                    let seen = seen(context, &name, document, fields)?;
+                    Ok((document.id.as_str().into(), seen))
+                });
+                Ok(Self(looks.collect::<Result<_, JournalError>>()?))
             })
             .await
     }

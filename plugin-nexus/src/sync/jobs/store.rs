@@ -108,7 +108,7 @@ fn compare(context: &Context, turn: &Turn, name: &str, names: &BTreeSet<String>)
         } else {
             None
         };
-        let now = seen(context, document, fields);
+        let now = seen(context, name, document, fields)?;
         let head = context.journal.head(&id)?;
         let same = match &letter {
             Some(letter) => saw(letter, &now),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use vectorizer_plugin_api::model::Document;
 
+use super::super::ahead::Documents;
 use super::super::context::Context;
-use super::super::edges::Documents;
 use super::super::fault::StageFault;
 use super::super::neighbours::SEEN_IN_GRAPH;
 use super::chain;
