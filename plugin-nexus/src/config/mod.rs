@@ -369,6 +369,51 @@ mod tests {
     }
 
     #[test]
+    fn similarity_has_methods_thresholds_and_a_cache() {
+        let url = "http://h";
+        let config = read(json!({
+            "nexus_url": url,
+            "similarity": {"method": "hybrid", "hybrid": {"vector_weight": 0.5}, "candidates": {"cosine": 0.1}, "cache": {"entries": 0}},
+            "collections": [{"name": "a", "similarity": {"method": "keyword", "threshold": 0.4}}],
+        }))
+        .unwrap();
+        let (general, own) = (config.similarity_of("b"), config.similarity_of("a"));
+        assert_eq!(general.method, SimilarityMethod::Hybrid);
+        assert!(
+            (general.candidates.euclidean - 0.3).abs() < 1e-9,
+            "one of them does not change the others"
+        );
+        assert!((own.least(Metric::Cosine) - 0.4).abs() < 1e-9);
+        for (section, key) in [
+            (json!({"method": "words"}), "similarity.method"),
+            (json!({"keyword": {"treshold": 1}}), "similarity.keyword.treshold"),
+            (
+                json!({"keyword": {"threshold": -0.1}}),
+                "similarity.keyword.threshold",
+            ),
+            (
+                json!({"hybrid": {"vector_weight": 2}}),
+                "similarity.hybrid.vector_weight",
+            ),
+            (json!({"candidates": {"dot": -1}}), "similarity.candidates.dot"),
+            (
+                json!({"cache": {"entries": 1_000_000}}),
+                "similarity.cache.entries",
+            ),
+            (
+                json!({"cache": {"ttl_seconds": 0}}),
+                "similarity.cache.ttl_seconds",
+            ),
+        ] {
+            let text = faults(json!({"nexus_url": url, "similarity": section}));
+            assert!(
+                text.contains(&format!("nexus_integration.{key}")),
+                "{key}: {text}"
+            );
+        }
+    }
+
+    #[test]
     fn all_values_out_of_range_are_reported_at_once() {
         let text = faults(json!({
             "nexus_url": "ftp://user:pw@h/?q",

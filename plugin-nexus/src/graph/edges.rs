@@ -197,6 +197,9 @@ impl Graph {
     /// Reads the edges of a type that lead to nodes: by the incoming form where the server has a right one, else over the
     /// reverse type. Each is given as an edge of `kind`.
     ///
+    /// A node that many others are closest to has as many edges coming in, all of them true. At most `most` of them are given for
+    /// each node: those that hold before others, the heaviest first, ties by the source's key.
+    ///
     /// # Errors
     ///
     /// [`GraphError::NoForm`] where the server has neither; otherwise as [`Graph::neighbours`].
@@ -204,6 +207,7 @@ impl Graph {
         &self,
         kind: EdgeType,
         targets: &[K],
+        most: usize,
     ) -> Result<Vec<Neighbour>, GraphError> {
         let Some(form) = self.forms.incoming else {
             let reverse = kind.reverse().ok_or(GraphError::NoForm {
@@ -214,7 +218,7 @@ impl Graph {
                 std::mem::swap(&mut edge.source, &mut edge.target);
                 edge.kind = kind;
             }
-            return Ok(edges);
+            return Ok(heaviest(edges, most));
         };
         let wanted: HashSet<&str> = targets.iter().map(NodeKey::as_str).collect();
         let mut found = Vec::new();
@@ -236,7 +240,7 @@ impl Graph {
                 });
             }
         }
-        Ok(found)
+        Ok(heaviest(found, most))
     }
 
     /// Reads the outgoing SIMILAR_TO edges of documents, retracted ones included. Edges to nodes that are no documents of
@@ -293,6 +297,22 @@ impl Graph {
     }
 }
 
+/// Of the edges into each node the `most` best: those that hold, the heaviest first.
+fn heaviest(mut edges: Vec<Neighbour>, most: usize) -> Vec<Neighbour> {
+    let weight = |edge: &Neighbour| edge.weight.as_f64().unwrap_or(f64::NEG_INFINITY);
+    edges.sort_by(|one, other| {
+        one.target
+            .cmp(&other.target)
+            .then_with(|| (other.active == Some(true)).cmp(&(one.active == Some(true))))
+            .then_with(|| weight(other).total_cmp(&weight(one)))
+            .then_with(|| one.source.cmp(&other.source))
+    });
+    edges
+        .chunk_by(|one, other| one.target == other.target)
+        .flat_map(|of_one| of_one.iter().take(most).cloned())
+        .collect()
+}
+
 /// Positions in a part as positions in the whole.
 fn located(refused: Vec<Refused>, part: &[usize]) -> impl Iterator<Item = Refused> {
     refused.into_iter().map(|refused| Refused {
@@ -306,5 +326,34 @@ fn holds(active: &Value) -> Option<bool> {
         Value::Bool(holds) => Some(*holds),
         Value::Number(number) => Some(number.as_u64() == Some(1)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_edges_into_a_node_the_heaviest_that_hold_are_given() {
+        let edge = |source: &str, target: &str, weight: f64, active: bool| Neighbour {
+            source: source.to_owned(),
+            kind: EdgeType::SimilarTo,
+            target: target.to_owned(),
+            weight: weight.into(),
+            active: Some(active),
+        };
+        let found = heaviest(
+            vec![
+                edge("a", "x", 0.1, true),
+                edge("b", "x", 0.9, false),
+                edge("c", "x", 0.5, true),
+                edge("d", "x", 0.5, true),
+                edge("e", "y", 0.2, true),
+            ],
+            3,
+        );
+        let sources: Vec<&str> = found.iter().map(|edge| edge.source.as_str()).collect();
+        assert_eq!(sources, ["c", "d", "a", "e"]);
+        assert!(heaviest(found, 0).is_empty());
     }
 }

@@ -19,7 +19,7 @@ use super::relations::{DeriveError, Deriver};
 use super::search_cache::SearchCache;
 use crate::config::Config;
 pub(crate) use crate::journal::unix_micros as now_micros;
-use crate::journal::{Journal, JournalError, Work};
+use crate::journal::{DocumentId, Journal, JournalError, Work};
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
 use crate::payload::{Text, text};
@@ -246,8 +246,19 @@ impl Context {
             if page.is_empty() {
                 return Ok(());
             }
-            let page = page.iter().map(String::as_str);
-            self.journal.add_compared(name, page, Work::EDGES, now_micros())?;
+            let mut waiting = Vec::with_capacity(page.len());
+            for id in &page {
+                // A dead letter is tried again when its document changes, or on request.
+                if self
+                    .journal
+                    .dead_letter(&DocumentId::new(name.as_str(), id.as_str()))?
+                    .is_none()
+                {
+                    waiting.push(id.as_str());
+                }
+            }
+            self.journal
+                .add_compared(name, waiting.into_iter(), Work::EDGES, now_micros())?;
         }
     }
 

@@ -244,7 +244,10 @@ impl Scratch {
     }
 
     pub(super) async fn sources_of_c(&self) -> Result<Vec<String>, GraphError> {
-        let edges = self.graph.incoming(EdgeType::Scratch, &self.keys[2..]).await?;
+        let edges = self
+            .graph
+            .incoming(EdgeType::Scratch, &self.keys[2..], usize::MAX)
+            .await?;
         let mut sources: Vec<String> = edges.into_iter().map(|edge| edge.source).collect();
         sources.sort();
         Ok(sources)

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vectorizer_plugin_nexus::config::Config;
+use vectorizer_plugin_nexus::journal::Journal;
+use vectorizer_plugin_nexus::similarity::TermStatistics;
 use vectorizer_tests::agreement::{self, Edges};
 use vectorizer_tests::build::{Artifacts, Profile};
 use vectorizer_tests::churn::Item;
@@ -20,9 +23,9 @@ const GRAPH_FROM: usize = 200;
 pub(crate) struct Rig {
     client: Vectorizer,
     graph: Nexus,
-    _host: Server,
+    host: Server,
     _nexus: Server,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn kind() -> Kind {
@@ -55,9 +58,9 @@ impl Rig {
         Self {
             client,
             graph: Nexus::new(&nexus.url),
-            _host: host,
+            host,
             _nexus: nexus,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -87,5 +90,14 @@ impl Rig {
     /// All active edges.
     pub(crate) fn edges(&self) -> Edges {
         agreement::read(&self.graph, COLLECTION).unwrap()
+    }
+
+    /// Stops the host, and reads the word counts out of the plugin's journal, if it has made any.
+    pub(crate) fn stop(self) -> Option<TermStatistics> {
+        self.host.stop().unwrap();
+        let config = Config::from_json(&json!({"nexus_url": "http://127.0.0.1:9"}).to_string()).unwrap();
+        let folder = self.folder.path().join("data/plugins/nexus/journal");
+        let journal = Journal::open(&folder, config.sync.journal()).unwrap();
+        journal.term_statistics(COLLECTION).unwrap()
     }
 }
