@@ -20,7 +20,7 @@ pub struct DocumentState {
     pub fingerprint: u128,
     /// Digest of the settings that decide what is copied from the payload.
     pub copy_rules: u64,
-    /// Digest of the vector that the edges were compared with; `None` until they were.
+    /// Digest of what the edges were compared by, the vector above all; `None` until they were.
     pub vector: Option<u64>,
     /// The stored record's width and property names.
     pub shape: RecordShape,

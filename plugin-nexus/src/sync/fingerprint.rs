@@ -4,10 +4,11 @@
 //! two line breaks in a row (what Vectorizer does to payloads on some of its ways, `contracts/vectorizer.md` section 2),
 //! without the key `_nexus`, which is the plugin's own.
 
-use crate::payload::Text;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use vectorizer_plugin_api::model::JsonMap;
+
+use crate::payload::Text;
 
 /// The payload's key that belongs to the plugin.
 pub(crate) const ENRICHMENT_KEY: &str = "_nexus";
