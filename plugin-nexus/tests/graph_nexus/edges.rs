@@ -290,7 +290,7 @@ async fn every_type_of_edge_is_written_walked_and_retracted() {
         assert_eq!(related, [over("c/0"), over("c/1")], "{}", server.name);
 
         let mut mentioning: Vec<_> = graph
-            .incoming(EdgeType::Mentions, std::slice::from_ref(&person))
+            .incoming(EdgeType::Mentions, std::slice::from_ref(&person), 100)
             .await
             .unwrap()
             .into_iter()
