@@ -1,36 +1,28 @@
 //! What all lanes share.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 use vectorizer_plugin_api::{Fault, FaultCode, Host};
 
 use super::breaker::Breaker;
 use super::document::CopyRules;
 use super::fault::StageFault;
-use super::fingerprint::{likeness_digest, vector_digest};
 use super::jobs::Jobs;
 use super::learning::Learning;
+use super::likeness::WordCounts;
 use super::link::Link;
 use super::relations::{DeriveError, Deriver};
 use super::search_cache::SearchCache;
 use crate::config::Config;
+use crate::journal::Journal;
 pub(crate) use crate::journal::unix_micros as now_micros;
-use crate::journal::{DocumentId, Journal, JournalError, Work};
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
-use crate::payload::{Text, text};
-use crate::similarity::TermStatistics;
-use crate::similarity::statistics::SAMPLE;
 
 /// Threads among which the searches of a batch are shared out at most: the store serves others, too.
 const MOST_THREADS: usize = 4;
-
-/// Documents whose words are counted at a time.
-const SCAN_PAGE: usize = 256;
 
 /// What all lanes share.
 #[derive(Debug)]
@@ -58,15 +50,9 @@ pub struct Context {
     /// What is learned from labelled documents.
     pub learning: Learning,
     pub(in crate::sync) searches: SearchCache,
-    statistics: Mutex<HashMap<Arc<str>, Arc<Frozen>>>,
+    /// How common words are.
+    pub(in crate::sync) words: WordCounts,
     births: AtomicU64,
-}
-
-/// Word counts with their digest.
-#[derive(Debug)]
-pub(in crate::sync) struct Frozen {
-    pub(in crate::sync) counts: TermStatistics,
-    digest: u64,
 }
 
 impl Context {
@@ -88,7 +74,7 @@ impl Context {
             breaker: Breaker::new(config.breaker.settings()),
             jobs: Jobs::load(&journal),
             searches: SearchCache::new(config.similarity.cache),
-            statistics: Mutex::default(),
+            words: WordCounts::default(),
             config,
             host,
             client,
@@ -149,117 +135,6 @@ impl Context {
             answers.extend(task.await??);
         }
         Ok(answers)
-    }
-
-    /// Digest of all that decides which neighbours a document has: its vector, its text where texts count, and what the
-    /// collection's settings make of them. Where it differs from the one that the edges were compared with, they are compared
-    /// again.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub(in crate::sync) fn likeness(
-        &self,
-        collection: &str,
-        document: &Document,
-    ) -> Result<u64, JournalError> {
-        let settings = self.config.similarity_of(collection);
-        let vector = vector_digest(&document.vector);
-        if !settings.method.reads_texts() {
-            return Ok(likeness_digest(&[vector, settings.digest()], Text::default()));
-        }
-        let counts = self.word_counts(collection)?.map_or(0, |frozen| frozen.digest);
-        let text = document.payload.as_ref().map(text).unwrap_or_default();
-        Ok(likeness_digest(&[vector, settings.digest(), counts], text))
-    }
-
-    /// The word counts of a collection, if there are any yet.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub(in crate::sync) fn word_counts(&self, collection: &str) -> Result<Option<Arc<Frozen>>, JournalError> {
-        let mut all = self.statistics.lock();
-        if let Some(known) = all.get(collection) {
-            return Ok(Some(Arc::clone(known)));
-        }
-        let Some(counts) = self.journal.term_statistics(collection)? else {
-            return Ok(None);
-        };
-        let frozen = Arc::new(Frozen {
-            digest: counts.digest(),
-            counts,
-        });
-        all.insert(collection.into(), Arc::clone(&frozen));
-        Ok(Some(frozen))
-    }
-
-    /// Brings the word counts of a collection up to its size, where texts count. If they are made anew, all of its documents are to
-    /// be compared again. Blocks.
-    ///
-    /// # Errors
-    /// `StageFault::Host`, `StageFault::Journal`.
-    pub(in crate::sync) fn refresh_word_counts(&self, collection: &CollectionInfo) -> Result<(), StageFault> {
-        let name = &collection.name;
-        if !self.config.similarity_of(name).method.reads_texts() {
-            return Ok(());
-        }
-        let before = self.word_counts(name)?;
-        if before
-            .as_ref()
-            .is_some_and(|frozen| !frozen.counts.is_stale(collection.count))
-        {
-            return Ok(());
-        }
-        let mut counts = TermStatistics::of_collection(collection.count);
-        let (mut cursor, mut left) = (None, SAMPLE);
-        while left > 0 {
-            let page = self
-                .host
-                .scan(name, cursor.as_deref(), left.min(SCAN_PAGE), Fields::PAYLOAD);
-            let Some(page) = unless_gone(page)? else { break };
-            for document in &page.documents {
-                counts.add(document.payload.as_ref().map(text).unwrap_or_default());
-            }
-            left -= page.documents.len().min(left);
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => break,
-            }
-        }
-        let living: Vec<String> = self
-            .host
-            .collections()?
-            .into_iter()
-            .map(|living| living.name)
-            .collect();
-        self.journal.set_term_statistics(name, &counts, &living)?;
-        let frozen = Frozen {
-            digest: counts.digest(),
-            counts,
-        };
-        self.statistics
-            .lock()
-            .insert(name.as_str().into(), Arc::new(frozen));
-        tracing::info!(collection = %name, documents = collection.count, "words were counted; all documents are compared again");
-        let mut ids = self.journal.ids(name);
-        loop {
-            let page: Vec<String> = ids.by_ref().take(SCAN_PAGE).collect::<Result<_, _>>()?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            let mut waiting = Vec::with_capacity(page.len());
-            for id in &page {
-                // A dead letter is tried again when its document changes, or on request.
-                if self
-                    .journal
-                    .dead_letter(&DocumentId::new(name.as_str(), id.as_str()))?
-                    .is_none()
-                {
-                    waiting.push(id.as_str());
-                }
-            }
-            self.journal
-                .add_compared(name, waiting.into_iter(), Work::EDGES, now_micros())?;
-        }
     }
 
     /// The documents with these ids, none where the collection is gone.

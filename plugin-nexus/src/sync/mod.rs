@@ -30,6 +30,7 @@ pub mod jobs;
 mod keeper;
 mod lane;
 mod learning;
+mod likeness;
 mod link;
 mod neighbours;
 mod nodes;

@@ -14,8 +14,9 @@ use std::time::Instant;
 use vectorizer_plugin_api::FaultCode;
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 
-use super::context::{Context, Frozen, unless_gone};
+use super::context::{Context, unless_gone};
 use super::fault::StageFault;
+use super::likeness::Frozen;
 use super::neighbours::{Candidate, EdgeDiff, diff, eligible, enters};
 use super::vector::{Unsearchable, searchable};
 use crate::config::Similarity;

@@ -4,31 +4,32 @@
 //! For a document whose vector is new ([`Work::SPREAD`]) it also finds the documents whose own lists change with it: those
 //! it enters, and those that have it in their list now. They are marked, and compare for themselves.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod rows;
+mod unknown;
+
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use rows::{Row, similar_rows, written};
+use unknown::{Edges, unknown_edges, write_again};
 use vectorizer_plugin_api::model::CollectionInfo;
 
 use super::ahead::{Ahead, Documents};
 use super::connection::Connection;
-use super::context::{Context, now_micros, now_text};
+use super::context::Context;
 use super::fault::StageFault;
 use super::lane::{Done, Failed};
-use super::neighbours::SEEN_IN_GRAPH;
 use super::plan::{Found, Plan, Search};
 use super::relations::{self, Related, RelationPlan, edge_type};
 use super::verify::verify_edges;
 use crate::graph::capabilities::RetractForm;
-use crate::graph::literal::{LiteralError, Part};
+use crate::graph::literal::LiteralError;
 use crate::graph::schema::EdgeType;
 use crate::graph::verify::WrittenEdges;
-use crate::graph::{DocumentKey, Edge, Graph, GraphError};
-use crate::journal::{Batch, DocumentId, EdgeState, Outcome, RelationKind, Stage, StateChange, Work};
+use crate::graph::{DocumentKey, Edge, GraphError};
+use crate::journal::{Batch, EdgeState, Outcome, Stage, StateChange, Work};
 use crate::kill_point::kill_point;
 use crate::nexus::FaultClass;
-
-/// Active edges by source, as the graph has them.
-type Edges = HashMap<Arc<str>, Vec<EdgeState>>;
 
 /// Runs the stage, with what was found for the batch ahead.
 ///
@@ -51,7 +52,7 @@ pub(super) async fn run(
 
     let mut related = relations::plan(context, &connection.graph, batch, documents, epoch).await?;
     let method = context.config.similarity_of(&batch.collection).method.name();
-    let mut rows = rows(&batch.collection, method, &plans)?;
+    let mut rows = similar_rows(&batch.collection, method, &plans)?;
     for (id, plan) in &related.plans {
         rows.extend(plan.edges.iter().map(|edge| Row {
             source: Arc::clone(id),
@@ -183,55 +184,6 @@ fn similar_outcome(outcome: &mut Outcome, plan: Plan, epoch: u32) {
     outcome.gained = after.into_iter().collect();
 }
 
-/// Reads the edges of those documents whose remembered ones are not of this epoch.
-async fn unknown_edges(
-    context: &Arc<Context>,
-    graph: &Graph,
-    batch: &Batch,
-    epoch: u32,
-) -> Result<Edges, StageFault> {
-    let mut ids = BTreeMap::new();
-    for claim in batch.claims.iter().filter(|claim| claim.work.has(Work::EDGES)) {
-        let document = batch.document(&claim.id);
-        let state = context.journal.state(&document)?;
-        if state.is_some_and(|state| state.edges_epoch != Some(epoch)) {
-            ids.insert(key(&batch.collection, &claim.id)?, Arc::clone(&claim.id));
-        }
-    }
-    let mut edges: Edges = ids.values().map(|id| (Arc::clone(id), Vec::new())).collect();
-    if ids.is_empty() {
-        return Ok(edges);
-    }
-    let keys: Vec<DocumentKey> = ids.keys().cloned().collect();
-    for edge in graph
-        .outgoing_similar(&keys)
-        .await?
-        .into_iter()
-        .filter(|edge| edge.active == Some(true))
-    {
-        let Some(source) = ids.get(&edge.source) else {
-            continue;
-        };
-        // A target whose id is too long to be read back from its key stays out of reach here.
-        let Ok((_, Part::Text(target))) = edge.target.parts() else {
-            continue;
-        };
-        let document = DocumentId::new(Arc::clone(&batch.collection), target.as_str());
-        let target_born = context
-            .journal
-            .state(&document)?
-            .map_or(SEEN_IN_GRAPH, |state| state.born);
-        // The score as a number that no real one equals, where the stored record has none: it is written again.
-        let score = edge.score.map_or(f32::NEG_INFINITY, |score| score as f32);
-        edges.entry(Arc::clone(source)).or_default().push(EdgeState {
-            target,
-            target_born,
-            score,
-        });
-    }
-    Ok(edges)
-}
-
 fn key(collection: &str, id: &str) -> Result<DocumentKey, StageFault> {
     DocumentKey::new(collection, id)
         .map_err(|error: LiteralError| StageFault::Rejected(GraphError::from(error)))
@@ -280,31 +232,6 @@ async fn compare(
     Ok(plans)
 }
 
-/// An edge to be sent, and whose it is.
-struct Row {
-    source: Arc<str>,
-    edge: Edge,
-}
-
-/// What has to be sent, retractions first: then no document ever shows more edges than it may have.
-fn rows(collection: &str, method: &str, plans: &[Plan]) -> Result<Vec<Row>, StageFault> {
-    let now = now_text();
-    let mut rows = Vec::new();
-    for plan in plans {
-        let source = key(collection, &plan.id)?;
-        let retract = plan.diff.retract.iter().map(|edge| (edge, false));
-        for (edge, active) in retract.chain(plan.diff.assert.iter().map(|edge| (edge, true))) {
-            let target = key(collection, &edge.target)?;
-            let edge = Edge::similar(&source, &target, written_score(edge.score), method, &now, active);
-            rows.push(Row {
-                source: Arc::clone(&plan.id),
-                edge: edge.map_err(GraphError::from)?,
-            });
-        }
-    }
-    Ok(rows)
-}
-
 /// Sends the edges; answers the documents whose edges the server refuses.
 async fn write(
     context: &Context,
@@ -345,82 +272,4 @@ async fn write(
             ))
         })
         .collect())
-}
-
-/// A document's edges as they should read now.
-fn written(collection: &str, plan: &Plan) -> Result<WrittenEdges, StageFault> {
-    Ok(WrittenEdges {
-        source: key(collection, &plan.id)?,
-        active: plan
-            .diff
-            .edges
-            .iter()
-            .map(|edge| Ok((key(collection, &edge.target)?, written_score(edge.score))))
-            .collect::<Result<_, StageFault>>()?,
-        retracted: plan
-            .diff
-            .retract
-            .iter()
-            .map(|edge| key(collection, &edge.target))
-            .collect::<Result<_, StageFault>>()?,
-    })
-}
-
-/// Six decimals: more is noise of the index, and fewer digits leave more of the record's width to its padding.
-fn written_score(score: f32) -> f64 {
-    if score.is_finite() {
-        (f64::from(score) * 1e6).round() / 1e6
-    } else {
-        0.0
-    }
-}
-
-/// Nodes that the journal has a state of are not in the graph. Forgets the states and asks for the nodes again.
-fn write_again(
-    context: &Context,
-    batch: &Batch,
-    plans: &[Plan],
-    related: &Related,
-    missing: &[String],
-) -> Result<(), StageFault> {
-    let is_missing = |id: &str| -> Result<bool, StageFault> {
-        let key = key(&batch.collection, id)?;
-        Ok(missing.iter().any(|missing| missing == key.as_str()))
-    };
-    let mut lost: BTreeSet<Arc<str>> = BTreeSet::new();
-    for plan in plans {
-        if is_missing(&plan.id)? {
-            lost.insert(Arc::clone(&plan.id));
-        }
-        for edge in plan.diff.assert.iter().chain(&plan.diff.retract) {
-            if is_missing(&edge.target)? {
-                lost.insert(edge.target.as_str().into());
-            }
-        }
-    }
-    for (id, plan) in &related.plans {
-        if is_missing(id)? {
-            lost.insert(Arc::clone(id));
-        }
-        for relation in plan.asserted.iter().chain(&plan.retracted) {
-            if relation.kind == RelationKind::Next && is_missing(&relation.target)? {
-                lost.insert(relation.target.as_str().into());
-            }
-        }
-    }
-    related.lost_things(context, missing)?;
-    let lost: Vec<Arc<str>> = lost.into_iter().collect();
-    tracing::warn!(
-        collection = %batch.collection,
-        lost = lost.len(),
-        "nodes are missing in the graph that were there before; they are written again"
-    );
-    context.journal.forget(&batch.collection, &lost)?;
-    context.journal.add(
-        &batch.collection,
-        lost.iter().map(AsRef::as_ref),
-        Work::ALL,
-        now_micros(),
-    )?;
-    Ok(())
 }
