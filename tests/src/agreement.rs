@@ -14,30 +14,46 @@ pub const TOLERANCE: f64 = 1e-3;
 /// Active edges of a collection: by source id, target ids with the written score.
 pub type Edges = HashMap<String, Vec<(String, f64)>>;
 
+/// A document's name where documents of more than one collection are compared.
+#[must_use]
+pub fn name(collection: &str, id: &str) -> String {
+    format!("{collection}: {id}")
+}
+
 /// Reads the active SIMILAR_TO edges between documents of a collection by a full scan. An edge to or from anywhere else
 /// stands under its raw keys, and so is wrong.
 ///
 /// # Errors
 /// As [`Nexus::run`].
 pub fn read(graph: &Nexus, collection: &str) -> Result<Edges, TestError> {
-    let ids: HashMap<String, String> = graph
+    read_named(graph, |of, id| (of == collection).then(|| id.to_owned()))
+}
+
+/// As [`read`], of all collections, under the documents' [`name`]s.
+///
+/// # Errors
+/// As [`Nexus::run`].
+pub fn read_all(graph: &Nexus) -> Result<Edges, TestError> {
+    read_named(graph, |collection, id| Some(name(collection, id)))
+}
+
+fn read_named(graph: &Nexus, name: impl Fn(&str, &str) -> Option<String>) -> Result<Edges, TestError> {
+    let text = |value: Option<&serde_json::Value>| Some(value?.as_str()?.to_owned());
+    let names: HashMap<String, String> = graph
         .documents()?
         .into_iter()
-        .filter(|node| {
-            node.properties
-                .get("collection")
-                .is_some_and(|name| name == collection)
+        .filter_map(|node| {
+            let collection = text(node.properties.get("collection"))?;
+            let id = text(node.properties.get("vector_id"))?;
+            Some((node.key, name(&collection, &id)?))
         })
-        .filter_map(|node| Some((node.key, node.properties.get("vector_id")?.as_str()?.to_owned())))
         .collect();
-    let id = |key: String| ids.get(&key).cloned().unwrap_or(key);
+    let name = |key: String| names.get(&key).cloned().unwrap_or(key);
     let mut edges = Edges::new();
     for edge in graph.similar()?.into_iter().filter(|edge| edge.active) {
         let score = edge.score.unwrap_or(f64::NAN);
-        edges
-            .entry(id(edge.source))
-            .or_default()
-            .push((id(edge.target), score));
+        let (source, target) = (name(edge.source), name(edge.target));
+        edges.entry(source).or_default().push((target, score));
     }
     Ok(edges)
 }

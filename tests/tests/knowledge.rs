@@ -8,7 +8,7 @@ mod setup;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use setup::{DIMENSION, PATIENCE, Setup, vector};
+use setup::{DIMENSION, PATIENCE, Setup, change_config, vector};
 use vectorizer_tests::nexus::{Kind, Nexus};
 use vectorizer_tests::process::wait_until;
 use vectorizer_tests::vectorizer::Vectorizer;
@@ -220,11 +220,10 @@ fn documents_belong_to_domains_and_domains_to_those_above_them() {
         assert!(server.stop().unwrap().success());
 
         // Other rules: everything is classified anew.
-        let config = std::fs::read_to_string(setup.host.config()).unwrap();
-        let mut config: Value = serde_json::from_str(&config).unwrap();
-        config["nexus_integration"]["domains"] =
-            json!({"builtin": false, "rules": [{"name": "all", "collections": ["*"]}]});
-        setup.host.write(&config).unwrap();
+        change_config(&setup, |config| {
+            config["nexus_integration"]["domains"] =
+                json!({"builtin": false, "rules": [{"name": "all", "collections": ["*"]}]});
+        });
         let (server, client) = setup.host();
         client.settle(PATIENCE).unwrap();
         let belongs = memberships(&graph);

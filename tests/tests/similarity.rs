@@ -4,8 +4,8 @@
 
 mod setup;
 
-use serde_json::{Value, json};
-use setup::{EXPECT, PATIENCE, Setup};
+use serde_json::json;
+use setup::{EXPECT, PATIENCE, Setup, change_config};
 use vectorizer_plugin_nexus::config::Config;
 use vectorizer_plugin_nexus::journal::Journal;
 use vectorizer_plugin_nexus::payload::Text;
@@ -21,14 +21,6 @@ const DIMENSION: usize = 16;
 const DOCUMENTS: usize = 300;
 /// Documents from which on the host searches through its approximate index.
 const GRAPH_FROM: usize = 50;
-
-/// Changes the host's configuration.
-fn configure(setup: &Setup, change: impl FnOnce(&mut Value)) {
-    let config = std::fs::read_to_string(setup.host.config()).unwrap();
-    let mut config: Value = serde_json::from_str(&config).unwrap();
-    change(&mut config);
-    setup.host.write(&config).unwrap();
-}
 
 fn load(client: &Vectorizer, churn: &Churn) {
     let documents: Vec<_> = churn.living().values().map(Item::to_document).collect();
@@ -74,7 +66,7 @@ fn assert_exact(setup: &Setup, agreement: &Agreement) {
 fn edges_are_the_exact_neighbours_after_random_churn() {
     for (seed, kind) in Kind::available().into_iter().enumerate() {
         let setup = Setup::new(kind);
-        configure(&setup, |config| {
+        change_config(&setup, |config| {
             config["server"]["graph_from"] = json!(GRAPH_FROM)
         });
         let _nexus = setup.nexus();
@@ -106,7 +98,7 @@ fn changed_settings_reach_the_edges_that_are_there() {
         top_k: EXPECT.top_k + 2,
         threshold: 0.3,
     };
-    configure(&setup, |config| {
+    change_config(&setup, |config| {
         config["nexus_integration"]["similarity"] =
             json!({"top_k": changed.top_k, "threshold": {"cosine": changed.threshold}});
     });

@@ -5,7 +5,7 @@
 mod setup;
 
 use serde_json::{Value, json};
-use setup::{DIMENSION, PATIENCE, Setup, vector};
+use setup::{DIMENSION, PATIENCE, Setup, change_config, vector};
 use vectorizer_tests::nexus::Kind;
 use vectorizer_tests::structure;
 use vectorizer_tests::vectorizer::Vectorizer;
@@ -153,10 +153,9 @@ fn structure_that_is_switched_off_leaves_the_graph() {
     assert_structure(&setup, &client);
     assert!(server.stop().unwrap().success());
 
-    let config = std::fs::read_to_string(setup.host.config()).unwrap();
-    let mut config: Value = serde_json::from_str(&config).unwrap();
-    config["nexus_integration"]["structure"] = json!({"sources": false});
-    setup.host.write(&config).unwrap();
+    change_config(&setup, |config| {
+        config["nexus_integration"]["structure"] = json!({"sources": false});
+    });
     let (server, client) = setup.host();
     client.settle(PATIENCE).unwrap();
     setup.assert_equal(&client);

@@ -7,15 +7,15 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use vectorizer_plugin_nexus::config::Domains;
-use vectorizer_plugin_nexus::domains::{Classifier, Subject};
+use vectorizer_plugin_nexus::domains::{Classifier, Knowledge, Subject};
 
 static CLASSIFIER: LazyLock<Classifier> =
-    LazyLock::new(|| Classifier::new(&Domains::default(), None).expect("the defaults are usable"));
+    LazyLock::new(|| Classifier::new(&Domains::default(), Knowledge::default()).expect("the defaults are usable"));
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(settings) = serde_json::from_str::<Domains>(&text) {
-        let _ = Classifier::new(&settings, None);
+        let _ = Classifier::new(&settings, Knowledge::default());
     }
     let (title, body) = text.split_once('\0').unwrap_or(("", &text));
     let payload = match serde_json::from_str::<Value>(&text) {
@@ -25,6 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
     let vector: Vec<f32> = bytes.chunks_exact(4).map(|part| f32::from_le_bytes([part[0], part[1], part[2], part[3]])).collect();
     let subject = Subject {
         collection: title,
+        id: title,
         payload: Some(&payload),
         vector: &vector,
     };

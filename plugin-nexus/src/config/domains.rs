@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Faults;
-use crate::domains::Classifier;
+use crate::domains::{Classifier, Knowledge};
 
 /// `domains:`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Domains {
     /// The payload's field, in its root or its `metadata`, that names a document's domain; those documents teach the classifier.
     /// Default none.
     pub label_field: Option<String>,
+    /// Documents whose domain is known; they teach the classifier, too. Default none.
+    pub labels: Vec<DomainLabel>,
 }
 
 impl Default for Domains {
@@ -39,8 +41,21 @@ impl Default for Domains {
             max_domains: 2,
             rules: Vec::new(),
             label_field: None,
+            labels: Vec::new(),
         }
     }
+}
+
+/// An entry of `domains.labels:`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainLabel {
+    /// The document's collection.
+    pub collection: String,
+    /// Its id.
+    pub id: String,
+    /// Its domain: a built-in one, or one that `rules` name.
+    pub domain: String,
 }
 
 /// An entry of `domains.rules:`.
@@ -155,8 +170,31 @@ impl Domains {
                 &format!("{key}.rules"),
                 &format!("{terms} terms are too many; allowed are {MAX_TERMS}"),
             );
-        } else if let Err(error) = Classifier::new(self, None) {
-            faults.add(&format!("{key}.rules"), &error.to_string());
+            return;
+        }
+        match Classifier::new(self, Knowledge::default()) {
+            Ok(classifier) => self.check_labels(&classifier, key, faults),
+            Err(error) => faults.add(&format!("{key}.rules"), &error.to_string()),
+        }
+    }
+
+    fn check_labels(&self, classifier: &Classifier, key: &str, faults: &mut Faults) {
+        for (index, label) in self.labels.iter().enumerate() {
+            let key = format!("{key}.labels[{index}]");
+            for (name, value) in [("collection", &label.collection), ("id", &label.id)] {
+                if value.is_empty() {
+                    faults.add(&format!("{key}.{name}"), "must not be empty");
+                }
+            }
+            if !classifier.knows(&label.domain) {
+                faults.add(
+                    &format!("{key}.domain"),
+                    &format!(
+                        "'{}' is no domain that is built in or that `rules` name",
+                        label.domain
+                    ),
+                );
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! It reaches the plugin as JSON with environment references resolved. Every fault names its key; faults of value are
 //! reported all at once. The only secret in it is the API key, which prints as `[redacted]`.
 
+mod across;
 mod breaker;
 mod domains;
 mod entities;
@@ -22,8 +23,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+pub use across::Across;
 pub use breaker::Breaker;
-pub use domains::{DomainRule, Domains};
+pub use domains::{DomainLabel, DomainRule, Domains};
 pub use entities::{Entities, EntityList, EntityPattern};
 pub use faults::ConfigError;
 pub use limits::Limits;
@@ -309,6 +311,13 @@ impl Config {
         }
     }
 
+    /// With which other collections a collection is compared.
+    #[must_use]
+    pub fn across_of(&self, collection: &str) -> Option<&Across> {
+        let mut all = self.similarity.across.iter();
+        all.find(|across| across.collections.iter().any(|name| name == collection))
+    }
+
     fn entry(&self, collection: &str) -> Option<&Collection> {
         self.collections.iter().find(|entry| entry.name == collection)
     }
@@ -399,6 +408,18 @@ mod tests {
             (
                 json!({"cache": {"entries": 1_000_000}}),
                 "similarity.cache.entries",
+            ),
+            (
+                json!({"across": [{"collections": ["a"]}]}),
+                "similarity.across[0].collections",
+            ),
+            (
+                json!({"across": [{"collections": ["a", "b"]}, {"collections": ["b", "c"]}]}),
+                "similarity.across[1].collections",
+            ),
+            (
+                json!({"across": [{"collections": ["a", "b"], "top_k": 0}]}),
+                "similarity.across[0].top_k",
             ),
             (
                 json!({"cache": {"ttl_seconds": 0}}),

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use vectorizer_plugin_api::model::Metric;
 
-use super::Faults;
+use super::{Across, Faults};
 
 /// By what documents are compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -21,7 +21,7 @@ pub enum SimilarityMethod {
 impl SimilarityMethod {
     /// Its name, as it stands in the graph.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Embedding => "embedding",
             Self::Keyword => "keyword",
@@ -54,6 +54,8 @@ pub struct Similarity {
     pub candidates: Candidates,
     /// Searches that are remembered.
     pub cache: SearchCacheSettings,
+    /// Collections whose documents are neighbours of each other's, by their vectors. Default none.
+    pub across: Vec<Across>,
 }
 
 /// `similarity.keyword:`.
@@ -155,6 +157,7 @@ impl Default for Similarity {
             hybrid: Hybrid::default(),
             candidates: Candidates::default(),
             cache: SearchCacheSettings::default(),
+            across: Vec::new(),
         }
     }
 }
@@ -266,6 +269,7 @@ impl Similarity {
     pub(super) fn check(&self, key: &str, faults: &mut Faults) {
         self.threshold.check(&format!("{key}.threshold"), faults);
         Thresholds::from(self.candidates).check(&format!("{key}.candidates"), faults);
+        Across::check_all(&self.across, &format!("{key}.across"), faults);
         for (name, value) in [
             ("keyword.threshold", self.keyword.threshold),
             ("hybrid.threshold", self.hybrid.threshold),
@@ -338,7 +342,7 @@ impl SimilarityOverride {
     }
 }
 
-fn check_score(key: &str, value: f64, least: f64, faults: &mut Faults) {
+pub(super) fn check_score(key: &str, value: f64, least: f64, faults: &mut Faults) {
     if !(least..=1.0).contains(&value) {
         faults.add(key, &format!("{value} is out of range; allowed are {least} to 1"));
     }

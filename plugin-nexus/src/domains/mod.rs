@@ -12,6 +12,7 @@
 //! - without evidence a document belongs to the default domain.
 
 mod hierarchy;
+mod labels;
 mod rules;
 mod vectors;
 mod words;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use vectorizer_plugin_api::model::JsonMap;
 
 pub use hierarchy::{Cycle, Hierarchy};
+pub use labels::Labels;
 pub use rules::Rules;
 pub use vectors::{Example, Unusable, VectorModel, Verdict};
 pub(crate) use words::words;
@@ -60,17 +62,28 @@ pub struct Membership {
 pub struct Subject<'a> {
     /// The collection's name.
     pub collection: &'a str,
+    /// The document's id.
+    pub id: &'a str,
     /// The payload.
     pub payload: Option<&'a JsonMap>,
     /// The vector; empty where it is not known.
     pub vector: &'a [f32],
 }
 
+/// What a classifier knows besides its rules.
+#[derive(Debug, Clone, Default)]
+pub struct Knowledge {
+    /// What labelled vectors taught.
+    pub model: Option<VectorModel>,
+    /// Documents whose domain is known.
+    pub labels: Labels,
+}
+
 /// Classifies documents.
 #[derive(Debug)]
 pub struct Classifier {
     rules: Arc<Rules>,
-    model: Option<VectorModel>,
+    knowledge: Knowledge,
     settings: Domains,
     /// Digest of rules and settings.
     described: u64,
@@ -96,11 +109,11 @@ pub fn builtin_rules() -> Result<Vec<DomainRule>, DomainError> {
 }
 
 impl Classifier {
-    /// A classifier by these settings, that knows what the model knows.
+    /// A classifier by these settings, that knows this.
     ///
     /// # Errors
     /// [`DomainError`].
-    pub fn new(settings: &Domains, model: Option<VectorModel>) -> Result<Self, DomainError> {
+    pub fn new(settings: &Domains, knowledge: Knowledge) -> Result<Self, DomainError> {
         let mut rules = if settings.builtin {
             builtin_rules()?
         } else {
@@ -111,35 +124,36 @@ impl Classifier {
         let described = format!("{rules:?}{settings:?}");
         let untaught = Self {
             rules: Arc::new(Rules::new(&rules)?),
-            model: None,
+            knowledge: Knowledge::default(),
             settings: settings.clone(),
             described: settings_digest([described.as_str()].into_iter()),
         };
-        Ok(untaught.taught(model))
+        Ok(untaught.taught(knowledge))
     }
 
-    /// The same classifier, knowing what this model knows.
+    /// The same classifier, knowing this instead.
     #[must_use]
-    pub fn taught(&self, model: Option<VectorModel>) -> Self {
+    pub fn taught(&self, knowledge: Knowledge) -> Self {
         Self {
             rules: Arc::clone(&self.rules),
-            model,
+            knowledge,
             settings: self.settings.clone(),
             described: self.described,
         }
     }
 
-    /// Changes with rules, settings and model.
+    /// Changes with rules, settings and knowledge.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        let learned = self.model.as_ref().map_or(0, VectorModel::digest);
-        self.described.rotate_left(1) ^ learned
+        let Knowledge { model, labels } = &self.knowledge;
+        let learned = model.as_ref().map_or(0, VectorModel::digest);
+        self.described.rotate_left(2) ^ learned.rotate_left(1) ^ labels.digest()
     }
 
     /// Whether it learned from labelled vectors, so that vectors have a say.
     #[must_use]
     pub fn has_learned(&self) -> bool {
-        self.model.is_some()
+        self.knowledge.model.is_some()
     }
 
     /// Which domain is part of which.
@@ -177,18 +191,30 @@ impl Classifier {
         found
     }
 
-    /// The domain that a label in the payload or a rule decides.
+    /// The domain that a label or a rule decides.
     fn decided(&self, subject: &Subject<'_>) -> Option<&str> {
-        let label = self.label(subject.payload);
-        label.or_else(|| self.rules.decisive(subject.collection, subject.payload))
+        let named = self.knowledge.labels.domain(subject.collection, subject.id);
+        named
+            .and_then(|domain| self.domain(domain))
+            .or_else(|| self.label(subject.payload))
+            .or_else(|| self.rules.decisive(subject.collection, subject.payload))
     }
 
     /// The domain that the payload names in the field for labels, if there is such a domain.
     #[must_use]
     pub fn label(&self, payload: Option<&JsonMap>) -> Option<&str> {
         let field = crate::payload::field(payload?, self.settings.label_field.as_deref()?)?;
-        let hierarchy = self.rules.hierarchy();
-        hierarchy.ancestors(field.as_str()?.trim()).next()
+        self.domain(field.as_str()?.trim())
+    }
+
+    /// Whether there is a domain of this name.
+    #[must_use]
+    pub fn knows(&self, domain: &str) -> bool {
+        self.domain(domain).is_some()
+    }
+
+    fn domain(&self, name: &str) -> Option<&str> {
+        self.rules.hierarchy().ancestors(name).next()
     }
 
     /// Evidence summed over the hierarchy.
@@ -206,7 +232,11 @@ impl Classifier {
 
     /// Weighs evidence and model against each other: a logarithmic pool whose weight for the model grows with familiarity.
     fn weigh(&self, evidence: &BTreeMap<String, f32>, vector: &[f32]) -> BTreeMap<String, f32> {
-        let verdict = self.model.as_ref().and_then(|model| model.classify(vector).ok());
+        let verdict = self
+            .knowledge
+            .model
+            .as_ref()
+            .and_then(|model| model.classify(vector).ok());
         let mut scores: Vec<f32> = evidence.values().map(|value| RULES * value).collect();
         let untouched = scores.iter().all(|score| *score == 0.0);
         if let Some(verdict) = &verdict {
@@ -273,14 +303,16 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::config::DomainLabel;
 
     fn classifier(settings: Value) -> Classifier {
-        Classifier::new(&serde_json::from_value(settings).unwrap(), None).unwrap()
+        Classifier::new(&serde_json::from_value(settings).unwrap(), Knowledge::default()).unwrap()
     }
 
     fn domains(classifier: &Classifier, collection: &str, payload: Value) -> Vec<(String, f32)> {
         let found = classifier.classify(&Subject {
             collection,
+            id: "a",
             payload: payload.as_object(),
             vector: &[],
         });
@@ -333,6 +365,27 @@ mod tests {
             json!({"content": text, "topic": "no such domain"}),
         );
         assert_eq!(unknown[0].0, "engineering");
+    }
+
+    #[test]
+    fn a_label_that_somebody_gave_decides_over_all_others() {
+        let label = |id: &str, domain: &str| DomainLabel {
+            collection: "c".into(),
+            id: id.into(),
+            domain: domain.into(),
+        };
+        let untaught = classifier(json!({"label_field": "topic"}));
+        let of_a = |domain: &str| {
+            let labels = Labels::of([label("a", domain), label("b", "financial")]);
+            let taught = untaught.taught(Knowledge {
+                labels,
+                ..Knowledge::default()
+            });
+            assert_ne!(taught.digest(), untaught.digest());
+            domains(&taught, "c", json!({"topic": "hr"}))[0].clone()
+        };
+        assert_eq!(of_a("legal"), ("legal".to_owned(), 1.0));
+        assert_eq!(of_a("no such domain"), ("hr".to_owned(), 1.0));
     }
 
     #[test]

@@ -51,7 +51,7 @@ fn a_change_starts_anew_and_other_hints_do_not() {
     bench.hint("b");
     let other = bench.claim().unwrap();
     let done = vec![Outcome::new("b".into(), Work::NONE, StateChange::Keep)];
-    let mark = [("a".into(), Work::EDGES)];
+    let mark = [(DocumentId::new("c", "a"), Work::EDGES)];
     bench.journal.commit(&other, done, &[], &mark, 6).unwrap();
     bench
         .journal
@@ -83,7 +83,7 @@ fn what_comes_during_an_attempt_counts_by_its_kind() {
     bench.hint("a");
     let batch = bench.claim().unwrap();
     assert_eq!(
-        bench.refuse_with(&batch, &[("a".into(), Work::EDGES)]),
+        bench.refuse_with(&batch, &[(DocumentId::new("c", "a"), Work::EDGES)]),
         Fate::Waits(SECOND)
     );
     bench.hand.pass(SECOND);

@@ -107,7 +107,7 @@ impl Bench {
         self.refuse_with(batch, &[])
     }
 
-    pub(super) fn refuse_with(&self, batch: &Batch, marks: &[(Arc<str>, Work)]) -> Fate {
+    pub(super) fn refuse_with(&self, batch: &Batch, marks: &[(DocumentId, Work)]) -> Fate {
         let refusals = [Refusal {
             id: Arc::clone(&batch.claims[0].id),
             cause: "the server does not like it".to_owned(),

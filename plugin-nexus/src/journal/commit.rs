@@ -13,8 +13,8 @@ use super::failure::{Failure, bounded};
 use super::pending::{Hint, Standing};
 use super::timing::Moment;
 use super::{
-    Batch, Claim, DeadLetter, Desk, DocumentId, DocumentState, Fate, Journal, JournalError, Priority,
-    Refusal, RelationKind, RelationsChange, Verdict, Work,
+    AcrossChange, Batch, Claim, DeadLetter, Desk, DocumentId, DocumentState, Fate, Journal, JournalError,
+    Priority, Refusal, RelationKind, RelationsChange, Verdict, Work,
 };
 
 /// What a lane did with a document that it had claimed.
@@ -32,6 +32,8 @@ pub struct Outcome {
     pub lost: Vec<String>,
     /// How its relations changed; `None`: not at all.
     pub relations: Option<RelationsChange>,
+    /// How its edges to other collections changed; `None`: not at all.
+    pub across: Option<AcrossChange>,
 }
 
 impl Outcome {
@@ -44,6 +46,7 @@ impl Outcome {
             gained: Vec::new(),
             lost: Vec::new(),
             relations: None,
+            across: None,
         }
     }
 }
@@ -73,7 +76,7 @@ impl Journal {
     }
 
     /// Ends the work on a batch: new states, what is left to do, refused documents, whose records and edges are no longer
-    /// relied upon, and work found for other documents of the collection (`marks`), all in one atomic write. Documents of
+    /// relied upon, and work found for other documents (`marks`), all in one atomic write. Documents of
     /// the batch that are in neither list go back as they were. Answers what becomes of the refused ones.
     ///
     /// # Errors
@@ -83,7 +86,7 @@ impl Journal {
         batch: &Batch,
         outcomes: Vec<Outcome>,
         refusals: &[Refusal],
-        marks: &[(Arc<str>, Work)],
+        marks: &[(DocumentId, Work)],
         now_micros: u64,
     ) -> Result<Vec<Verdict>, JournalError> {
         let moment = self.timing.now();
@@ -124,10 +127,10 @@ impl Journal {
                 }
             }
             let parted = parted.into_iter().map(|source| (source, Work::EDGES));
-            for (id, work) in marks.iter().cloned().chain(parted) {
+            for (document, work) in marks.iter().cloned().chain(parted) {
                 self.mark(
                     &mut desk,
-                    &batch.document(&id),
+                    &document,
                     (work, batch.priority),
                     now_micros,
                     moment,
@@ -159,6 +162,9 @@ impl Journal {
         for target in &outcome.gained {
             changes.put_edge(document, target)?;
         }
+        if let Some(change) = &outcome.across {
+            changes.change_across(document, change)?;
+        }
         match &outcome.relations {
             Some(change) => changes.change_relations(document, change),
             None => Ok(()),
@@ -168,28 +174,38 @@ impl Journal {
     /// The documents with an edge to one that is gone. The reverse index forgets them as they are told: after damage it may
     /// hold some that have no such edge, and two that are gone and stand there as each other's sources would tell each
     /// other for ever.
-    fn part(&self, document: &DocumentId, changes: &mut Changes) -> Result<Vec<Arc<str>>, JournalError> {
-        let sources = self.disk.sources(document)?;
-        for source in &sources {
-            let source = DocumentId::new(Arc::clone(&document.collection), source.as_str());
+    fn part(&self, document: &DocumentId, changes: &mut Changes) -> Result<Vec<DocumentId>, JournalError> {
+        let mut parted = self.part_across(document, changes)?;
+        for source in self.disk.sources(document)? {
+            let source = DocumentId::new(Arc::clone(&document.collection), source);
             changes.remove_edge(&source, &document.id)?;
+            parted.push(source);
         }
-        Ok(sources.into_iter().map(Into::into).collect())
+        Ok(parted)
     }
 
     /// A node may have been deleted, and another one made for the same document, while edges to it were under way: whether
     /// they lead to the one or the other or were lost, only the graph knows.
     fn doubt_dead_ends(&self, document: &DocumentId, outcome: &mut Outcome) -> Result<(), JournalError> {
-        let lives = |target: &str, born: u64| -> Result<bool, JournalError> {
-            let target = DocumentId::new(Arc::clone(&document.collection), target);
-            Ok(self.head(&target)?.is_some_and(|head| head.born == born))
+        let lives = |target: &DocumentId, born: u64| -> Result<bool, JournalError> {
+            Ok(self.head(target)?.is_some_and(|head| head.born == born))
         };
+        let beside = |id: &str| DocumentId::new(Arc::clone(&document.collection), id);
         if let StateChange::Put(state) = &mut outcome.state
             && !outcome.gained.is_empty()
         {
             for edge in &state.edges {
-                if !lives(&edge.target, edge.target_born)? {
+                if !lives(&beside(&edge.target), edge.target_born)? {
                     state.edges_epoch = None;
+                    outcome.left = outcome.left.and(Work::EDGES);
+                    break;
+                }
+            }
+        }
+        if let Some(change) = &mut outcome.across {
+            for edge in &change.after.edges {
+                if !lives(&edge.target(), edge.target_born)? {
+                    change.after.epoch = None;
                     outcome.left = outcome.left.and(Work::EDGES);
                     break;
                 }
@@ -201,7 +217,7 @@ impl Journal {
             .and_then(|change| change.after.as_mut())
         {
             for edge in after.edges.iter().filter(|edge| edge.kind == RelationKind::Next) {
-                if !lives(&edge.target, edge.target_born)? {
+                if !lives(&beside(&edge.target), edge.target_born)? {
                     after.epoch = None;
                     outcome.left = outcome.left.and(Work::RELATIONS);
                     break;
@@ -355,6 +371,7 @@ impl Journal {
             };
             changes.put_state(document, &state)?;
         }
+        self.distrust_across(document, changes)?;
         self.distrust_relations(document, changes)
     }
 }

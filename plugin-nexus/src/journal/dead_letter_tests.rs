@@ -46,7 +46,7 @@ fn a_dead_letter_leaves_by_a_change_a_comparison_or_a_replay_and_keeps_its_work(
         bench.hint("n");
         let other = bench.claim().unwrap();
         let done = vec![Outcome::new("n".into(), Work::NONE, StateChange::Keep)];
-        let mark = [("a".into(), Work::EDGES)];
+        let mark = [(DocumentId::new("c", "a"), Work::EDGES)];
         bench.journal.commit(&other, done, &[], &mark, 6).unwrap();
         assert_eq!(bench.claim(), None, "{way}");
         let bench = bench.crash();

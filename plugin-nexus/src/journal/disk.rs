@@ -8,6 +8,9 @@
 //! | `f` + document | the attempts that failed by the document's own fault, postcard; only beside a hint |
 //! | `d` + document | the dead letter, postcard; only where there is no hint |
 //! | `r` + document + source id | nothing: the source has an edge to the document |
+//! | `x`, `y` | edges to other collections, see [`super::across`] |
+//! | `l` + document | the domain that somebody named for it |
+//! | `w` + collection | how common words are, see [`super::statistics`] |
 //! | `e`; `t`, `m` | relations and what they lead to, see [`super::relations`] and [`super::things`] |
 //! | `c` + number | the documents of a batch at work, postcard |
 //! | `j` + number | the record of a job, see [`super::jobs`] |

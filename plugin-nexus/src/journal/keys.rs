@@ -28,12 +28,18 @@ pub(super) fn key(kind: u8, document: &DocumentId) -> Result<Vec<u8>, JournalErr
     Ok(key)
 }
 
-pub(super) fn reverse_prefix(target: &DocumentId) -> Result<Vec<u8>, JournalError> {
-    let mut key = collection_prefix(REVERSE, &target.collection)?;
-    let length = u32::try_from(target.id.len()).map_err(|_| JournalError::NameTooLong(target.id.len()))?;
+/// A document with the length of its id, so that more can follow.
+pub(super) fn sized_key(kind: u8, document: &DocumentId) -> Result<Vec<u8>, JournalError> {
+    let id = &document.id;
+    let mut key = collection_prefix(kind, &document.collection)?;
+    let length = u32::try_from(id.len()).map_err(|_| JournalError::NameTooLong(id.len()))?;
     key.extend(length.to_be_bytes());
-    key.extend(target.id.as_bytes());
+    key.extend(id.as_bytes());
     Ok(key)
+}
+
+pub(super) fn reverse_prefix(target: &DocumentId) -> Result<Vec<u8>, JournalError> {
+    sized_key(REVERSE, target)
 }
 
 pub(super) fn reverse_key(source: &DocumentId, target: &str) -> Result<Vec<u8>, JournalError> {

@@ -20,6 +20,7 @@
 //!   finds again. After a crash the journal begins a new *epoch*: a state written in an older one is not relied upon
 //!   for what must never be wrong (widths, edges), the graph is asked first.
 
+mod across;
 mod changes;
 mod claim;
 mod commit;
@@ -31,6 +32,7 @@ mod generations;
 mod intake;
 mod jobs;
 mod keys;
+mod labels;
 mod opening;
 mod pending;
 mod relations;
@@ -52,6 +54,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub use across::{Across, AcrossChange, AcrossEdge};
 pub use claim::Claimable;
 pub use commit::{Outcome, StateChange};
 pub use dead_letter::{Chosen, DeadLetter, DeadLetterPage, Seen};

@@ -40,15 +40,3 @@ pub struct EdgeState {
     /// The score that was written.
     pub score: f32,
 }
-
-impl DocumentState {
-    /// The `k`-th best score, below which no other document enters the list; `None` while there is room.
-    #[must_use]
-    pub fn entry_score(&self, k: usize) -> Option<f32> {
-        if self.edges.len() < k {
-            None
-        } else {
-            self.edges.get(k.checked_sub(1)?).map(|edge| edge.score)
-        }
-    }
-}

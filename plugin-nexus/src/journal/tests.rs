@@ -95,7 +95,13 @@ fn hints_and_states_outlive_the_process() {
         let mut outcome = Outcome::new("a".into(), Work::EDGES, StateChange::Put(state(3, &["z"])));
         outcome.gained = vec!["z".into()];
         journal
-            .commit(&batch, vec![outcome], &[], &[("m".into(), Work::EDGES)], 6)
+            .commit(
+                &batch,
+                vec![outcome],
+                &[],
+                &[(DocumentId::new("c", "m"), Work::EDGES)],
+                6,
+            )
             .unwrap();
         journal.close(true).unwrap();
     }

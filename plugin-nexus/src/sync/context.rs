@@ -10,12 +10,13 @@ use super::breaker::Breaker;
 use super::document::CopyRules;
 use super::fault::StageFault;
 use super::jobs::Jobs;
-use super::learning::Learning;
+use super::learning::{Learning, labels};
 use super::likeness::WordCounts;
 use super::link::Link;
 use super::relations::{DeriveError, Deriver};
 use super::search_cache::SearchCache;
 use crate::config::Config;
+use crate::domains::Knowledge;
 use crate::journal::Journal;
 pub(crate) use crate::journal::unix_micros as now_micros;
 use crate::metrics::Metrics;
@@ -67,8 +68,9 @@ impl Context {
         journal: Journal,
         metrics: Metrics,
     ) -> Result<Self, DeriveError> {
+        let labels = labels(&config, &journal).unwrap_or_default();
         let model = journal.taught_model().unwrap_or_default();
-        let deriver = Deriver::new(&config, model)?;
+        let deriver = Deriver::new(&config, Knowledge { model, labels })?;
         let copy_rules = CopyRules::new(config.properties.clone());
         Ok(Self {
             breaker: Breaker::new(config.breaker.settings()),

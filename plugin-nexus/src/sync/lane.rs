@@ -17,7 +17,7 @@ use super::fault::StageFault;
 use super::refusal::{self, Looks};
 use super::{ahead, edges, nodes};
 use crate::graph::schema::EdgeType;
-use crate::journal::{Batch, Claimable, Outcome, Refusal, Stage, Work};
+use crate::journal::{Batch, Claimable, DocumentId, Outcome, Refusal, Stage, Work};
 use crate::kill_point::kill_point;
 
 /// Documents in a batch of the edge stage. Nexus takes up to 3 ms for a new edge and lets nobody else write meanwhile
@@ -37,8 +37,8 @@ pub struct Done {
     pub outcomes: Vec<Outcome>,
     /// Documents that failed by their own fault.
     pub failed: Vec<Failed>,
-    /// Work found for other documents of the collection.
-    pub marks: Vec<(Arc<str>, Work)>,
+    /// Work found for other documents.
+    pub marks: Vec<(DocumentId, Work)>,
     /// Documents whose nodes were written.
     pub written: Vec<Arc<str>>,
     /// Documents whose nodes were right already.

@@ -1,7 +1,8 @@
 //! Learning which vectors belong to which domains, from the documents that are labelled.
 //!
-//! At the start, and whenever an administrator asks for it, all collections are scanned for documents whose payload names a domain in
-//! `domains.label_field`. What is learned is kept in the journal; where it differs from before, all documents are classified anew by
+//! A document is labelled in the configuration (`domains.labels`), by request, or by its payload in `domains.label_field`; of two
+//! labels that of the request counts before that of the configuration, and that before the payload's. At the start, and whenever
+//! an administrator asks for it or gives labels, the labelled documents are read. What is learned is kept in the journal; where it differs from before, all documents are classified anew by
 //! a comparison.
 //!
 //! Invariants:
@@ -19,7 +20,9 @@ use vectorizer_plugin_api::model::Fields;
 
 use super::context::{Context, unless_gone};
 use super::fault::StageFault;
-use crate::domains::{Example, VectorModel};
+use crate::config::{Config, DomainLabel};
+use crate::domains::{Example, Knowledge, Labels, VectorModel};
+use crate::journal::{Journal, JournalError};
 
 /// Documents read at a time.
 const PAGE: usize = 500;
@@ -58,9 +61,9 @@ impl Learning {
     }
 }
 
-/// Learns at the start and when asked, until `stop` says true. Only where a label field is configured.
+/// Learns at the start and when asked, until `stop` says true.
 pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
-    if !context.config.domains.enabled || context.config.domains.label_field.is_none() {
+    if !context.config.domains.enabled {
         return;
     }
     while !*stop.borrow_and_update() {
@@ -84,16 +87,25 @@ type Labelled = (String, Vec<f32>);
 
 /// Scans, learns, and has documents classified anew where that makes a difference. Blocks.
 fn learn(context: &Context) -> Result<Lesson, StageFault> {
-    let mut by_dimension: BTreeMap<usize, Vec<Labelled>> = BTreeMap::new();
-    let mut room = MAX_COMPONENTS;
     let mut collections = context.host.collections()?;
     collections.retain(|collection| context.config.syncs(&collection.name));
+    let labels = labels(&context.config, &context.journal)?;
+    let mut gathered = Gathered {
+        context,
+        labels: &labels,
+        by_dimension: BTreeMap::new(),
+        room: MAX_COMPONENTS,
+    };
     for collection in &collections {
-        if room > 0 {
-            gather(context, &collection.name, &mut by_dimension, &mut room)?;
+        gathered.named(&collection.name)?;
+    }
+    if context.config.domains.label_field.is_some() {
+        for collection in &collections {
+            gathered.by_field(&collection.name)?;
         }
     }
-    let most = by_dimension
+    let most = gathered
+        .by_dimension
         .into_values()
         .max_by_key(Vec::len)
         .unwrap_or_default();
@@ -107,7 +119,11 @@ fn learn(context: &Context) -> Result<Lesson, StageFault> {
         .collect();
     let model = VectorModel::train(&examples);
     let taught = model.is_some();
-    if let Some(classifier) = context.deriver.taught(model.clone()) {
+    let knowledge = Knowledge {
+        model: model.clone(),
+        labels,
+    };
+    if let Some(classifier) = context.deriver.taught(knowledge) {
         // First on disk: what a restart would forget must not have been used.
         context.journal.set_taught_model(model.as_ref())?;
         context.deriver.adopt(classifier);
@@ -129,32 +145,80 @@ fn learn(context: &Context) -> Result<Lesson, StageFault> {
     })
 }
 
-/// The labelled documents of a collection, as many as there is room for.
-fn gather(
-    context: &Context,
-    collection: &str,
-    found: &mut BTreeMap<usize, Vec<Labelled>>,
-    room: &mut usize,
-) -> Result<(), StageFault> {
-    let mut after: Option<String> = None;
-    loop {
-        let page = context.host.scan(collection, after.as_deref(), PAGE, Fields::ALL);
-        let Some(page) = unless_gone(page)? else {
-            return Ok(());
-        };
-        for document in page.documents {
-            let size = document.vector.len();
-            if let Some(domain) = context.deriver.label(document.payload.as_ref())
-                && size > 0
-                && size <= *room
-            {
-                *room -= size;
-                found.entry(size).or_default().push((domain, document.vector));
+/// The labels of the configuration, and those that were given by request over them.
+///
+/// # Errors
+/// [`JournalError`].
+pub(super) fn labels(config: &Config, journal: &Journal) -> Result<Labels, JournalError> {
+    let mut all = config.domains.labels.clone();
+    for given in journal.labels() {
+        let (document, domain) = given?;
+        all.push(DomainLabel {
+            collection: document.collection.to_string(),
+            id: document.id.to_string(),
+            domain,
+        });
+    }
+    Ok(Labels::of(all))
+}
+
+/// Labelled vectors by dimension, as many as there is room for.
+struct Gathered<'a> {
+    context: &'a Context,
+    labels: &'a Labels,
+    by_dimension: BTreeMap<usize, Vec<Labelled>>,
+    /// Components that may still be held.
+    room: usize,
+}
+
+impl Gathered<'_> {
+    fn take(&mut self, domain: String, vector: Vec<f32>) {
+        let size = vector.len();
+        if size > 0 && size <= self.room {
+            self.room -= size;
+            self.by_dimension.entry(size).or_default().push((domain, vector));
+        }
+    }
+
+    /// The documents of a collection whose label stands apart from them.
+    fn named(&mut self, collection: &str) -> Result<(), StageFault> {
+        let of_collection = self.labels.iter().filter(|(of, ..)| *of == collection);
+        let labelled: Vec<(&str, &str)> = of_collection.map(|(_, id, domain)| (id, domain)).collect();
+        for page in labelled.chunks(PAGE) {
+            let ids: Vec<Arc<str>> = page.iter().map(|(id, _)| (*id).into()).collect();
+            for document in self.context.documents(collection, &ids, Fields::VECTOR)? {
+                if let Some(domain) = self.labels.domain(collection, &document.id)
+                    && self.context.deriver.knows_domain(domain)
+                {
+                    self.take(domain.to_owned(), document.vector);
+                }
             }
         }
-        after = page.next;
-        if after.is_none() || *room == 0 {
-            return Ok(());
+        Ok(())
+    }
+
+    /// The documents of a collection that are labelled by their payload.
+    fn by_field(&mut self, collection: &str) -> Result<(), StageFault> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self
+                .context
+                .host
+                .scan(collection, after.as_deref(), PAGE, Fields::ALL);
+            let Some(page) = unless_gone(page)? else {
+                return Ok(());
+            };
+            for document in page.documents {
+                if self.labels.domain(collection, &document.id).is_none()
+                    && let Some(domain) = self.context.deriver.label(document.payload.as_ref())
+                {
+                    self.take(domain, document.vector);
+                }
+            }
+            after = page.next;
+            if after.is_none() || self.room == 0 {
+                return Ok(());
+            }
         }
     }
 }

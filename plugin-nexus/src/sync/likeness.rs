@@ -40,13 +40,15 @@ impl Context {
     /// [`JournalError`].
     pub(super) fn likeness(&self, collection: &str, document: &Document) -> Result<u64, JournalError> {
         let settings = self.config.similarity_of(collection);
-        let vector = vector_digest(&document.vector);
+        let mut digests = vec![vector_digest(&document.vector), settings.digest()];
+        let across = self.config.across_of(collection);
+        digests.extend(across.map(|across| across.digest(settings.threshold)));
         if !settings.method.reads_texts() {
-            return Ok(likeness_digest(&[vector, settings.digest()], Text::default()));
+            return Ok(likeness_digest(&digests, Text::default()));
         }
-        let counts = self.word_counts(collection)?.map_or(0, |frozen| frozen.digest);
+        digests.push(self.word_counts(collection)?.map_or(0, |frozen| frozen.digest));
         let text = document.payload.as_ref().map(text).unwrap_or_default();
-        Ok(likeness_digest(&[vector, settings.digest(), counts], text))
+        Ok(likeness_digest(&digests, text))
     }
 
     /// The word counts of a collection, if there are any yet.

@@ -3,7 +3,7 @@
 //! SIMILAR_TO is the directed graph of nearest neighbours: the out-edges of a document are the `k` closest others whose
 //! score is at least the threshold, ties broken by id. Pure functions over search results and remembered states.
 
-use crate::journal::{DocumentState, EdgeState};
+use crate::journal::EdgeState;
 
 /// Scores closer than this are one score: no edge is written for the difference.
 pub(super) const SCORE_TOLERANCE: f32 = 1e-4;
@@ -112,14 +112,15 @@ fn nearest<'c>(there: &[(&'c Candidate, u64)], k: usize, known: &[EdgeState]) ->
     chosen
 }
 
-/// Whether the document `id`, seen at `score` from another one, belongs into that one's list and is not there, or is there
-/// with another score. One that only ties with the last of a full list does not enter it.
-pub(super) fn enters(other: &DocumentState, id: &str, born: u64, score: f32, k: usize) -> bool {
-    match other.edges.iter().find(|edge| edge.target == id) {
+/// Whether the document `id`, seen at `score` from another one that has `edges`, belongs into that one's list and is not there, or
+/// is there with another score. One that only ties with the last of a full list does not enter it.
+pub(super) fn enters(edges: &[EdgeState], id: &str, born: u64, score: f32, k: usize) -> bool {
+    match edges.iter().find(|edge| edge.target == id) {
         Some(edge) => edge.target_born != born || (edge.score - score).abs() > SCORE_TOLERANCE,
-        None => other
-            .entry_score(k)
-            .is_none_or(|least| score > least + SCORE_TOLERANCE),
+        None => match edges.get(k.saturating_sub(1)) {
+            Some(last) => score > last.score + SCORE_TOLERANCE,
+            None => true,
+        },
     }
 }
 
@@ -205,12 +206,9 @@ mod tests {
 
     #[test]
     fn a_document_enters_a_list_with_room_or_a_worse_last_member() {
-        let mut other = DocumentState {
-            edges: vec![edge("b", 0.9)],
-            ..crate::journal::tests::state(1, &[])
-        };
+        let mut other = vec![edge("b", 0.9)];
         assert!(enters(&other, "a", 1, 0.1, 2), "room");
-        other.edges.push(edge("c", 0.5));
+        other.push(edge("c", 0.5));
         assert!(!enters(&other, "a", 1, 0.4, 2) && enters(&other, "a", 1, 0.6, 2));
         assert!(!enters(&other, "a", 1, 0.5, 2), "a tie");
         assert!(

@@ -188,14 +188,9 @@ async fn remove(
             Some(_) => Work::RELATIONS,
             None => Work::NONE,
         };
-        done.outcomes.push(Outcome {
-            id,
-            left,
-            state: StateChange::Remove,
-            gained: Vec::new(),
-            lost,
-            relations: None,
-        });
+        let mut outcome = Outcome::new(id, left, StateChange::Remove);
+        outcome.lost = lost;
+        done.outcomes.push(outcome);
     }
     Ok(())
 }
@@ -316,14 +311,9 @@ async fn write(
             continue;
         }
         done.written.push(Arc::clone(&document.id));
-        done.outcomes.push(Outcome {
-            id: document.id,
-            left: document.left,
-            state: StateChange::Put(state),
-            gained: Vec::new(),
-            lost,
-            relations: None,
-        });
+        let mut outcome = Outcome::new(document.id, document.left, StateChange::Put(state));
+        outcome.lost = lost;
+        done.outcomes.push(outcome);
     }
     Ok(())
 }

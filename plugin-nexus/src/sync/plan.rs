@@ -14,13 +14,14 @@ use std::time::Instant;
 use vectorizer_plugin_api::FaultCode;
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 
+use super::across::{self, AcrossPlan, AcrossSearch};
 use super::context::{Context, unless_gone};
 use super::fault::StageFault;
 use super::likeness::Frozen;
 use super::neighbours::{Candidate, EdgeDiff, diff, eligible, enters};
 use super::vector::{Unsearchable, searchable};
 use crate::config::Similarity;
-use crate::journal::{Claim, DocumentId, DocumentState, Work};
+use crate::journal::{AcrossEdge, Claim, DocumentId, DocumentState, EdgeState, Work};
 use crate::payload::text;
 use crate::similarity::{Scorer, TermStatistics, TermVector};
 
@@ -46,8 +47,33 @@ pub(super) struct Plan {
     /// before the hint of its new vector is taken in: were that one noted here, nobody would be told of it.
     pub(super) likeness: Option<u64>,
     pub(super) diff: EdgeDiff,
-    /// Documents to compare again.
+    /// Its edges to other collections; `None`: it has none, as before, or they are what they were.
+    pub(super) across: Option<AcrossPlan>,
+    /// Documents of its collection to compare again.
     pub(super) marks: BTreeSet<String>,
+}
+
+impl Plan {
+    /// Edges to be written as active.
+    pub(super) fn asserted(&self) -> usize {
+        let across = self.across.as_ref().map_or(0, |across| across.assert.len());
+        self.diff.assert.len() + across
+    }
+
+    /// Edges to be retracted.
+    pub(super) fn retracted(&self) -> usize {
+        let across = self.across.as_ref().map_or(0, |across| across.retract.len());
+        self.diff.retract.len() + across
+    }
+}
+
+/// What the graph holds of a document's edges, where nothing that is remembered is relied upon.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// In its collection.
+    pub(super) own: Vec<EdgeState>,
+    /// To other collections.
+    pub(super) across: Vec<AcrossEdge>,
 }
 
 /// What a search found.
@@ -85,11 +111,13 @@ pub(super) struct Search<'a> {
     reach: f64,
     /// `None`: texts do not count.
     words: Option<Arc<Frozen>>,
+    /// `None`: the collection is linked with no other.
+    across: Option<AcrossSearch<'a>>,
 }
 
 impl<'a> Search<'a> {
     /// # Errors
-    /// `StageFault::Journal`.
+    /// `StageFault::Host`, `StageFault::Journal`.
     pub(super) fn new(context: &'a Context, collection: CollectionInfo) -> Result<Self, StageFault> {
         let settings = context.config.similarity_of(&collection.name);
         let words = match settings.method.reads_texts() {
@@ -102,6 +130,7 @@ impl<'a> Search<'a> {
             scorer: Scorer::new(&settings),
             threshold: settings.least(collection.metric),
             reach: settings.reach(collection.metric),
+            across: AcrossSearch::new(context, &collection)?,
             words,
             settings,
             collection,
@@ -213,7 +242,8 @@ impl<'a> Search<'a> {
         claim: &Claim,
         id: &DocumentId,
         document: &Document,
-        state: DocumentState,
+        mut state: DocumentState,
+        held: Option<Held>,
         first: Found,
     ) -> Result<Plan, StageFault> {
         let k = self.settings.top_k;
@@ -222,6 +252,11 @@ impl<'a> Search<'a> {
             true => Some(self.context.likeness(&self.name, document)?),
             false => state.vector,
         };
+        let held_across = held.map(|held| {
+            state.edges = held.own;
+            held.across
+        });
+        let across = self.plan_across(id, document, &state, held_across, spread)?;
         let mut states = HashMap::new();
         let mut found = first;
         let (eligible, mut marks) = loop {
@@ -247,7 +282,8 @@ impl<'a> Search<'a> {
                 .filter(|other| {
                     spread
                         && known(&other.id).is_some_and(|theirs| {
-                            theirs.vector.is_some() && enters(theirs, &claim.id, state.born, other.score, k)
+                            theirs.vector.is_some()
+                                && enters(&theirs.edges, &claim.id, state.born, other.score, k)
                         })
                 })
                 .map(|other| other.id.clone())
@@ -278,8 +314,33 @@ impl<'a> Search<'a> {
             likeness,
             state,
             diff,
+            across,
             marks,
         })
+    }
+
+    fn plan_across(
+        &self,
+        id: &DocumentId,
+        document: &Document,
+        state: &DocumentState,
+        held: Option<Vec<AcrossEdge>>,
+        spread: bool,
+    ) -> Result<Option<AcrossPlan>, StageFault> {
+        let relied_upon = held.is_none();
+        let known = match held {
+            Some(held) => held,
+            None => across::remembered(&self.context.journal, id, state)?,
+        };
+        let plan = match &self.across {
+            Some(search) if searchable(&document.vector, &self.collection).is_ok() => {
+                search.plan(id, document, state, known, spread)?
+            }
+            _ if known.is_empty() => return Ok(None),
+            _ => across::retract_all(self.context, state, known)?,
+        };
+        let as_before = plan.change.before == plan.change.after.edges;
+        Ok(Some(plan).filter(|plan| !relied_upon || !as_before || !plan.marks.is_empty()))
     }
 
     fn widest(&self) -> usize {

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 use vectorizer_plugin_nexus::config::Domains;
-use vectorizer_plugin_nexus::domains::{Classifier, Example, Subject, VectorModel};
+use vectorizer_plugin_nexus::domains::{Classifier, Example, Knowledge, Subject, VectorModel};
 
 use vectorizer_tests::data::{self, Labelled};
 
@@ -155,9 +155,13 @@ fn learned(teachers: &[&Document], without: Option<&str>) -> Taught {
         max_domains: 1,
         ..Domains::default()
     };
+    let knowledge = Knowledge {
+        model: Some(model.clone()),
+        ..Knowledge::default()
+    };
     Taught {
-        rules: Classifier::new(&settings, None).unwrap(),
-        combined: Classifier::new(&settings, Some(model.clone())).unwrap(),
+        rules: Classifier::new(&settings, Knowledge::default()).unwrap(),
+        combined: Classifier::new(&settings, knowledge).unwrap(),
         model,
     }
 }
@@ -168,6 +172,7 @@ fn classify<'a>(taught: &Taught, way: Way, documents: &[&'a Document]) -> Scored
         .map(|document| {
             let subject = Subject {
                 collection: "documents",
+                id: &document.labelled.id,
                 payload: Some(&document.payload),
                 vector: &document.labelled.embedding,
             };

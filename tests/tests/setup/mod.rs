@@ -49,6 +49,14 @@ impl Graph {
     }
 }
 
+/// Changes the host's configuration.
+pub(crate) fn change_config(setup: &Setup, change: impl FnOnce(&mut Value)) {
+    let config = std::fs::read_to_string(setup.host.config()).unwrap();
+    let mut config: Value = serde_json::from_str(&config).unwrap();
+    change(&mut config);
+    setup.host.write(&config).unwrap();
+}
+
 impl Setup {
     pub(crate) fn new(kind: Kind) -> Self {
         Self::with(kind, &json!({}))

@@ -27,7 +27,7 @@ use crate::graph::literal::LiteralError;
 use crate::graph::schema::EdgeType;
 use crate::graph::verify::WrittenEdges;
 use crate::graph::{DocumentKey, Edge, GraphError};
-use crate::journal::{Batch, EdgeState, Outcome, Stage, StateChange, Work};
+use crate::journal::{Across, AcrossChange, Batch, DocumentId, EdgeState, Outcome, Stage, StateChange, Work};
 use crate::kill_point::kill_point;
 use crate::nexus::FaultClass;
 
@@ -147,15 +147,19 @@ fn settle(
             outcome.relations = Some(plan.change);
         }
         if let Some(plan) = similar {
-            *done.asserted.entry(EdgeType::SimilarTo).or_default() += plan.diff.assert.len();
-            *done.retracted.entry(EdgeType::SimilarTo).or_default() += plan.diff.retract.len();
-            let marks = plan.marks.iter().map(|id| (id.as_str().into(), Work::EDGES));
-            done.marks.extend(marks);
+            *done.asserted.entry(EdgeType::SimilarTo).or_default() += plan.asserted();
+            *done.retracted.entry(EdgeType::SimilarTo).or_default() += plan.retracted();
+            let marks = plan.marks.iter().map(|id| batch.document(&id.as_str().into()));
+            let across = plan.across.iter().flat_map(|across| across.marks.iter().cloned());
+            done.marks.extend(marks.chain(across).map(|id| (id, Work::EDGES)));
             similar_outcome(&mut outcome, plan, epoch);
         }
         done.outcomes.push(outcome);
     }
-    let marks = related.marks.into_iter().map(|id| (id, Work::RELATIONS));
+    let marks = related
+        .marks
+        .iter()
+        .map(|id| (batch.document(id), Work::RELATIONS));
     done.marks.extend(marks);
     done
 }
@@ -166,6 +170,7 @@ fn similar_outcome(outcome: &mut Outcome, plan: Plan, epoch: u32) {
         mut state,
         likeness,
         diff,
+        across,
         ..
     } = plan;
     let targets = |edges: &[EdgeState]| {
@@ -179,6 +184,13 @@ fn similar_outcome(outcome: &mut Outcome, plan: Plan, epoch: u32) {
     state.edges_epoch = Some(epoch);
     state.vector = likeness;
     outcome.state = StateChange::Put(state);
+    outcome.across = across.map(|across| AcrossChange {
+        after: Across {
+            epoch: Some(epoch),
+            ..across.change.after
+        },
+        ..across.change
+    });
     outcome.lost = before.difference(&after).cloned().collect();
     // All of them: after a crash some may be missing in the reverse index.
     outcome.gained = after.into_iter().collect();
@@ -206,8 +218,7 @@ async fn compare(
         .iter()
         .filter_map(|claim| {
             let found = found.remove(&claim.id)?;
-            let id = batch.document(&claim.id);
-            Some((claim.clone(), id, found, unknown.remove(&claim.id)))
+            Some((claim.clone(), found, unknown.remove(&claim.id)))
         })
         .collect();
     let documents = Arc::clone(documents);
@@ -215,13 +226,11 @@ async fn compare(
         .side_by_side(items, move |context, items| {
             let search = Search::new(context, collection.clone())?;
             let mut plans = Vec::with_capacity(items.len());
-            for (claim, id, found, edges) in items {
+            for (claim, found, held) in items {
+                let id = DocumentId::new(collection.name.as_str(), Arc::clone(&claim.id));
                 let state = context.journal.state(&id)?;
-                if let (Some(document), Some(mut state)) = (documents.get(claim.id.as_ref()), state) {
-                    if let Some(edges) = edges {
-                        state.edges = edges;
-                    }
-                    plans.push(search.plan(&claim, &id, document, state, found)?);
+                if let (Some(document), Some(state)) = (documents.get(claim.id.as_ref()), state) {
+                    plans.push(search.plan(&claim, &id, document, state, held, found)?);
                 }
             }
             Ok(plans)
@@ -241,7 +250,7 @@ async fn write(
     related: &Related,
     rows: &[Row],
 ) -> Result<HashMap<Arc<str>, String>, StageFault> {
-    let retracts = plans.iter().any(|plan| !plan.diff.retract.is_empty())
+    let retracts = plans.iter().any(|plan| plan.retracted() > 0)
         || related.plans.values().any(|plan| !plan.retracted.is_empty());
     if retracts && connection.graph.forms().retract == RetractForm::Soft {
         context.journal.set_retracted(true)?;

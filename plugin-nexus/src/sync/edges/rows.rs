@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use super::super::across;
 use super::super::context::now_text;
 use super::super::fault::StageFault;
 use super::super::plan::Plan;
 use super::key;
+use crate::config::SimilarityMethod;
 use crate::graph::verify::WrittenEdges;
-use crate::graph::{Edge, GraphError};
+use crate::graph::{DocumentKey, Edge, GraphError};
+
+/// How neighbours in other collections are found, as it stands in the graph.
+const ACROSS: &str = SimilarityMethod::Embedding.name();
 
 /// An edge to be sent, and whose it is.
 pub(super) struct Row {
@@ -21,14 +26,26 @@ pub(super) fn similar_rows(collection: &str, method: &str, plans: &[Plan]) -> Re
     let mut rows = Vec::new();
     for plan in plans {
         let source = key(collection, &plan.id)?;
-        let retract = plan.diff.retract.iter().map(|edge| (edge, false));
-        for (edge, active) in retract.chain(plan.diff.assert.iter().map(|edge| (edge, true))) {
-            let target = key(collection, &edge.target)?;
-            let edge = Edge::similar(&source, &target, written_score(edge.score), method, &now, active);
+        let mut row = |target: DocumentKey, score: f32, method: &str, active: bool| {
+            let edge = Edge::similar(&source, &target, written_score(score), method, &now, active);
             rows.push(Row {
                 source: Arc::clone(&plan.id),
                 edge: edge.map_err(GraphError::from)?,
             });
+            Ok::<_, StageFault>(())
+        };
+        let own = [(&plan.diff.retract, false), (&plan.diff.assert, true)];
+        let across = plan.across.iter();
+        let across = across.flat_map(|across| [(&across.retract, false), (&across.assert, true)]);
+        for (edges, active) in own {
+            for edge in edges {
+                row(key(collection, &edge.target)?, edge.score, method, active)?;
+            }
+        }
+        for (edges, active) in across {
+            for edge in edges {
+                row(across::key(&edge.target())?, edge.score, ACROSS, active)?;
+            }
         }
     }
     Ok(rows)
@@ -36,21 +53,28 @@ pub(super) fn similar_rows(collection: &str, method: &str, plans: &[Plan]) -> Re
 
 /// A document's edges as they should read now.
 pub(super) fn written(collection: &str, plan: &Plan) -> Result<WrittenEdges, StageFault> {
-    Ok(WrittenEdges {
+    let mut written = WrittenEdges {
         source: key(collection, &plan.id)?,
-        active: plan
-            .diff
-            .edges
-            .iter()
-            .map(|edge| Ok((key(collection, &edge.target)?, written_score(edge.score))))
-            .collect::<Result<_, StageFault>>()?,
-        retracted: plan
-            .diff
-            .retract
-            .iter()
-            .map(|edge| key(collection, &edge.target))
-            .collect::<Result<_, StageFault>>()?,
-    })
+        active: Vec::new(),
+        retracted: Vec::new(),
+    };
+    for edge in &plan.diff.edges {
+        let target = key(collection, &edge.target)?;
+        written.active.push((target, written_score(edge.score)));
+    }
+    for edge in &plan.diff.retract {
+        written.retracted.push(key(collection, &edge.target)?);
+    }
+    if let Some(across) = &plan.across {
+        for edge in &across.change.after.edges {
+            let target = across::key(&edge.target())?;
+            written.active.push((target, written_score(edge.score)));
+        }
+        for edge in &across.retract {
+            written.retracted.push(across::key(&edge.target())?);
+        }
+    }
+    Ok(written)
 }
 
 /// Six decimals: more is noise of the index, and fewer digits leave more of the record's width to its padding.

@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::super::across;
 use super::super::context::{Context, now_micros};
 use super::super::fault::StageFault;
 use super::super::neighbours::SEEN_IN_GRAPH;
-use super::super::plan::Plan;
+use super::super::plan::{Held, Plan};
 use super::super::relations::Related;
 use super::key;
 use crate::graph::literal::Part;
 use crate::graph::{DocumentKey, Graph};
-use crate::journal::{Batch, DocumentId, EdgeState, RelationKind, Work};
+use crate::journal::{AcrossEdge, Batch, DocumentId, EdgeState, RelationKind, Work};
 
 /// Active edges by source, as the graph has them.
-pub(super) type Edges = HashMap<Arc<str>, Vec<EdgeState>>;
+pub(super) type Edges = HashMap<Arc<str>, Held>;
 
 /// Reads the edges of those documents whose remembered ones are not of this epoch.
 pub(super) async fn unknown_edges(
@@ -26,12 +27,15 @@ pub(super) async fn unknown_edges(
     let mut ids = BTreeMap::new();
     for claim in batch.claims.iter().filter(|claim| claim.work.has(Work::EDGES)) {
         let document = batch.document(&claim.id);
-        let state = context.journal.state(&document)?;
-        if state.is_some_and(|state| state.edges_epoch != Some(epoch)) {
+        let Some(state) = context.journal.state(&document)? else {
+            continue;
+        };
+        let across = context.journal.across(&document)?;
+        if state.edges_epoch != Some(epoch) || across.is_some_and(|across| across.epoch != Some(epoch)) {
             ids.insert(key(&batch.collection, &claim.id)?, Arc::clone(&claim.id));
         }
     }
-    let mut edges: Edges = ids.values().map(|id| (Arc::clone(id), Vec::new())).collect();
+    let mut edges: Edges = ids.values().map(|id| (Arc::clone(id), Held::default())).collect();
     if ids.is_empty() {
         return Ok(edges);
     }
@@ -46,21 +50,31 @@ pub(super) async fn unknown_edges(
             continue;
         };
         // A target whose id is too long to be read back from its key stays out of reach here.
-        let Ok((_, Part::Text(target))) = edge.target.parts() else {
+        let Ok((Part::Text(collection), Part::Text(id))) = edge.target.parts() else {
             continue;
         };
-        let document = DocumentId::new(Arc::clone(&batch.collection), target.as_str());
+        let document = DocumentId::new(collection.as_str(), id.as_str());
         let target_born = context
             .journal
             .state(&document)?
             .map_or(SEEN_IN_GRAPH, |state| state.born);
         // The score as a number that no real one equals, where the stored record has none: it is written again.
         let score = edge.score.map_or(f32::NEG_INFINITY, |score| score as f32);
-        edges.entry(Arc::clone(source)).or_default().push(EdgeState {
-            target,
-            target_born,
-            score,
-        });
+        let held = edges.entry(Arc::clone(source)).or_default();
+        if *collection == *batch.collection {
+            held.own.push(EdgeState {
+                target: id,
+                target_born,
+                score,
+            });
+        } else {
+            held.across.push(AcrossEdge {
+                collection,
+                id,
+                target_born,
+                score,
+            });
+        }
     }
     Ok(edges)
 }
@@ -73,44 +87,42 @@ pub(super) fn write_again(
     related: &Related,
     missing: &[String],
 ) -> Result<(), StageFault> {
-    let is_missing = |id: &str| -> Result<bool, StageFault> {
-        let key = key(&batch.collection, id)?;
+    let is_missing = |document: &DocumentId| -> Result<bool, StageFault> {
+        let key = across::key(document)?;
         Ok(missing.iter().any(|missing| missing == key.as_str()))
     };
-    let mut lost: BTreeSet<Arc<str>> = BTreeSet::new();
+    let beside = |id: &str| DocumentId::new(Arc::clone(&batch.collection), id);
+    let mut suspects: BTreeSet<DocumentId> = BTreeSet::new();
     for plan in plans {
-        if is_missing(&plan.id)? {
-            lost.insert(Arc::clone(&plan.id));
-        }
-        for edge in plan.diff.assert.iter().chain(&plan.diff.retract) {
-            if is_missing(&edge.target)? {
-                lost.insert(edge.target.as_str().into());
-            }
-        }
+        suspects.insert(batch.document(&plan.id));
+        let own = plan.diff.assert.iter().chain(&plan.diff.retract);
+        suspects.extend(own.map(|edge| beside(&edge.target)));
+        let across = plan.across.iter();
+        let across = across.flat_map(|across| across.assert.iter().chain(&across.retract));
+        suspects.extend(across.map(AcrossEdge::target));
     }
     for (id, plan) in &related.plans {
-        if is_missing(id)? {
-            lost.insert(Arc::clone(id));
-        }
-        for relation in plan.asserted.iter().chain(&plan.retracted) {
-            if relation.kind == RelationKind::Next && is_missing(&relation.target)? {
-                lost.insert(relation.target.as_str().into());
-            }
-        }
+        suspects.insert(batch.document(id));
+        let next = plan.asserted.iter().chain(&plan.retracted);
+        let next = next.filter(|relation| relation.kind == RelationKind::Next);
+        suspects.extend(next.map(|relation| beside(&relation.target)));
     }
     related.lost_things(context, missing)?;
-    let lost: Vec<Arc<str>> = lost.into_iter().collect();
-    tracing::warn!(
-        collection = %batch.collection,
-        lost = lost.len(),
-        "nodes are missing in the graph that were there before; they are written again"
-    );
-    context.journal.forget(&batch.collection, &lost)?;
-    context.journal.add(
-        &batch.collection,
-        lost.iter().map(AsRef::as_ref),
-        Work::ALL,
-        now_micros(),
-    )?;
+    let mut lost: BTreeMap<Arc<str>, Vec<Arc<str>>> = BTreeMap::new();
+    for document in suspects {
+        if is_missing(&document)? {
+            lost.entry(document.collection).or_default().push(document.id);
+        }
+    }
+    for (collection, lost) in lost {
+        tracing::warn!(
+            %collection,
+            lost = lost.len(),
+            "nodes are missing in the graph that were there before; they are written again"
+        );
+        context.journal.forget(&collection, &lost)?;
+        let ids = lost.iter().map(AsRef::as_ref);
+        context.journal.add(&collection, ids, Work::ALL, now_micros())?;
+    }
     Ok(())
 }

@@ -10,7 +10,7 @@ use vectorizer_plugin_api::model::{Document, JsonMap};
 use super::super::fingerprint::{fingerprint, settings_digest, vector_digest};
 use crate::access::Access;
 use crate::config::{Config, Permissions, PermissionsMode, Structure};
-use crate::domains::{Classifier, DomainError, Hierarchy, Membership, Subject, VectorModel};
+use crate::domains::{Classifier, DomainError, Hierarchy, Knowledge, Membership, Subject};
 use crate::entities::{CustomError, Entity, EntityExtractor};
 use crate::graph::literal::LiteralError;
 use crate::graph::schema::NodeLabel;
@@ -75,7 +75,7 @@ impl Deriver {
     ///
     /// # Errors
     /// [`DeriveError`].
-    pub(in crate::sync) fn new(config: &Config, model: Option<VectorModel>) -> Result<Self, DeriveError> {
+    pub(in crate::sync) fn new(config: &Config, knowledge: Knowledge) -> Result<Self, DeriveError> {
         let entities = &config.entities;
         let extractor = entities
             .enabled
@@ -88,7 +88,7 @@ impl Deriver {
         let domains = &config.domains;
         let classifier = domains
             .enabled
-            .then(|| Classifier::new(domains, model))
+            .then(|| Classifier::new(domains, knowledge))
             .transpose()?;
         Ok(Self {
             structure: config.structure,
@@ -99,10 +99,10 @@ impl Deriver {
         })
     }
 
-    /// The classifier that knows what this model knows; `None` where that makes no difference.
-    pub(in crate::sync) fn taught(&self, model: Option<VectorModel>) -> Option<Classifier> {
+    /// The classifier that knows this; `None` where that makes no difference.
+    pub(in crate::sync) fn taught(&self, knowledge: Knowledge) -> Option<Classifier> {
         let present = self.classifier()?;
-        let taught = present.taught(model);
+        let taught = present.taught(knowledge);
         (taught.digest() != present.digest()).then_some(taught)
     }
 
@@ -128,6 +128,11 @@ impl Deriver {
     /// The domain that a payload is labelled with.
     pub(in crate::sync) fn label(&self, payload: Option<&JsonMap>) -> Option<String> {
         self.classifier()?.label(payload).map(str::to_owned)
+    }
+
+    /// Whether there is a domain of this name.
+    pub(crate) fn knows_domain(&self, name: &str) -> bool {
+        self.classifier().is_some_and(|classifier| classifier.knows(name))
     }
 
     /// All domains, each with the one that holds it.
@@ -252,6 +257,7 @@ fn domains(classifier: &Classifier, collection: &str, document: &Document) -> Ve
     }
     classifier.classify(&Subject {
         collection,
+        id: &document.id,
         payload,
         vector: &document.vector,
     })
