@@ -350,3 +350,101 @@ fn labelled_documents_teach_which_vectors_belong_to_a_domain() {
         assert!(server.stop().unwrap().success());
     }
 }
+
+#[test]
+fn labels_are_taken_from_the_configuration_and_from_requests() {
+    const LABELS: &str = "/admin/sync/domains/labels";
+    let settings = json!({
+        "builtin": false,
+        "default": "none",
+        "rules": [{"name": "alpha"}, {"name": "beta"}],
+        "labels": (0..12).map(|n| json!({"collection": "texts", "id": format!("a{n}"), "domain": "alpha"})).collect::<Vec<_>>(),
+    });
+    let setup = Setup::with(Kind::Dev, &json!({"domains": settings}));
+    let _nexus = setup.nexus();
+    let (server, client) = setup.host();
+    client.create("texts", DIMENSION, "Cosine").unwrap();
+    for n in 0..12 {
+        put(&client, &format!("a{n}"), n, json!({}));
+        put(&client, &format!("b{n}"), n + 24, json!({}));
+    }
+    put(&client, "near b", 30, json!({}));
+    client.settle(PATIENCE).unwrap();
+    let domain = |id: &str| -> Value {
+        let nodes = setup.graph().documents().unwrap();
+        let node = nodes.iter().find(|node| node.properties["vector_id"] == id);
+        node.unwrap().properties["domain"].clone()
+    };
+    assert_eq!(
+        (domain("a3"), domain("b3"), domain("near b")),
+        (json!("alpha"), json!("none"), json!("none")),
+        "one domain teaches nothing, but a label is a label"
+    );
+
+    let given: Vec<Value> = (0..12)
+        .map(|n| json!({"collection": "texts", "id": format!("b{n}"), "domain": "beta"}))
+        .collect();
+    let (status, answer) = client
+        .send("POST", LABELS, Some(&json!({"labels": given})))
+        .unwrap();
+    assert_eq!((status, &answer["accepted"]), (202, &json!(12)), "{answer}");
+    wait_until(
+        "the neighbour of labelled documents is classified",
+        PATIENCE,
+        || Ok(domain("b3") == "beta" && domain("near b") == "beta"),
+    )
+    .unwrap();
+    let page = client
+        .call(
+            "GET",
+            &format!("{LABELS}?collection=texts&limit=5&after=b1"),
+            None,
+        )
+        .unwrap();
+    assert_eq!(page["labels"][0], json!({"id": "b10", "domain": "beta"}));
+    assert_eq!(page["next"], "b4");
+
+    for (label, field) in [
+        (
+            json!({"collection": "texts", "id": "b1", "domain": "gamma"}),
+            "labels[0].domain",
+        ),
+        (
+            json!({"collection": "", "id": "b1", "domain": "beta"}),
+            "labels[0].collection",
+        ),
+        (json!({"collection": "texts", "domain": "beta"}), "labels[0]"),
+    ] {
+        let body = json!({"labels": [label]});
+        let (status, answer) = client.send("POST", LABELS, Some(&body)).unwrap();
+        assert_eq!(status, 400);
+        assert!(answer.to_string().contains(field), "{field}: {answer}");
+    }
+
+    // Another label, after a restart, over the configured one; and one that is taken away.
+    assert!(server.stop().unwrap().success());
+    let (server, client) = setup.host();
+    let changed = json!({"labels": [
+        {"collection": "texts", "id": "a3", "domain": "beta"},
+        {"collection": "texts", "id": "b3", "domain": null},
+    ]});
+    assert_eq!(client.send("POST", LABELS, Some(&changed)).unwrap().0, 202);
+    wait_until("labels count over those of the configuration", PATIENCE, || {
+        Ok(domain("a3") == "beta")
+    })
+    .unwrap();
+    let page = client
+        .call("GET", &format!("{LABELS}?collection=texts"), None)
+        .unwrap();
+    let ids: Vec<&Value> = page["labels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|label| &label["id"])
+        .collect();
+    assert!(
+        ids.contains(&&json!("a3")) && !ids.contains(&&json!("b3")),
+        "{ids:?}"
+    );
+    assert!(server.stop().unwrap().success());
+}

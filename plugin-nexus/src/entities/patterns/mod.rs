@@ -24,7 +24,7 @@ pub(super) fn extractors() -> Vec<Box<dyn Extractor>> {
 }
 
 /// Compiles a pattern in which `\b` and `\d` mean what they mean in ASCII: only then can it be searched for by an automaton that
-/// looks at each byte once, also in texts that are not ASCII, which makes all families together four times as fast. And a
+/// looks at each byte once, also in texts that are not ASCII, which makes extraction as a whole three times as fast. And a
 /// year that touches a letter of another script (`2020年`) is found.
 fn compiled(pattern: &str) -> Option<Regex> {
     let pattern = pattern.replace(r"\b", r"(?-u:\b)").replace(r"\d", "[0-9]");
