@@ -1,5 +1,6 @@
-//! The read-only first part of the edge stage: a batch's documents, and the first search for neighbours of each. It is done
-//! for a batch while the one before is still being written, since Nexus takes longer to write edges than the store to search.
+//! The read-only first part of the edge stage: a batch's documents, the first search for neighbours of each, and what each should be
+//! related to. It is done for a batch while the one before is still being written, since Nexus takes longer to write edges than the
+//! store to search.
 //!
 //! What it finds may be older than the comparison by one batch, and loses nothing by that. The edge lane is the only one of
 //! its kind and compares its batches in order, each with the states that all earlier ones left. Let `A` be a document that
@@ -28,6 +29,7 @@ use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 use super::context::Context;
 use super::fault::StageFault;
 use super::plan::{Found, Search};
+use super::relations::{self, Derived};
 use crate::journal::{Batch, Work};
 
 /// A batch's documents by id, as the store has them.
@@ -42,6 +44,8 @@ pub(super) struct Ahead {
     pub(super) documents: Documents,
     /// What the first search found for those whose edges are to be compared.
     pub(super) found: HashMap<Arc<str>, Found>,
+    /// What those should be related to that ask for it.
+    pub(super) derived: Derived,
 }
 
 /// Looks at the store for a batch. Writes nothing to the graph.
@@ -53,9 +57,11 @@ pub(super) async fn look(context: &Arc<Context>, batch: &Batch) -> Result<Ahead,
         let batch = batch.clone();
         context.blocking(move |context| read(context, &batch)).await?
     };
+    let derived = relations::derive(context, batch, &documents).await?;
     let Some(collection) = collection else {
         return Ok(Ahead {
             documents,
+            derived,
             ..Ahead::default()
         });
     };
@@ -85,6 +91,7 @@ pub(super) async fn look(context: &Arc<Context>, batch: &Batch) -> Result<Ahead,
         collection: Some(collection),
         documents,
         found: found.into_iter().collect(),
+        derived,
     })
 }
 

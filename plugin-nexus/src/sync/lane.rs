@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::ahead::Ahead;
+use super::batch_size::BatchSize;
 use super::breaker::Permit;
 use super::connection::Connection;
 use super::context::{Context, now_micros};
@@ -20,8 +21,7 @@ use crate::graph::schema::EdgeType;
 use crate::journal::{Batch, Claimable, DocumentId, Outcome, Refusal, Stage, Work};
 use crate::kill_point::kill_point;
 
-/// Documents in a batch of the edge stage. Nexus takes up to 3 ms for a new edge and lets nobody else write meanwhile
-/// (`contracts/nexus-dialect.md` section 4), so edges go in small batches and nodes get their turn in between.
+/// Documents in a batch of the edge stage at least, where there are so many.
 const EDGE_BATCH: usize = 16;
 /// How long a lane sleeps at most where nothing wakes it; documents that wait for another attempt are looked for then.
 const IDLE: Duration = Duration::from_millis(100);
@@ -69,9 +69,10 @@ struct Next {
 
 /// Works until `stop` says true.
 pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Receiver<bool>) {
-    let most = match stage {
-        Stage::Nodes => context.config.sync.batch_size,
-        Stage::Edges => context.config.sync.batch_size.min(EDGE_BATCH),
+    let most = context.config.sync.batch_size;
+    let mut size = match stage {
+        Stage::Nodes => BatchSize::fixed(most),
+        Stage::Edges => BatchSize::between(EDGE_BATCH, most),
     };
     let mut next = None;
     while !*stop.borrow_and_update() {
@@ -100,22 +101,27 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
             Some(Next { batch, ahead }) => Ok((Claimable::Batch(batch), Some(ahead))),
             None => context
                 .journal
-                .claim(stage, pace.most_documents(most))
+                .claim(stage, pace.most_documents(size.documents()))
                 .map(|claimed| (claimed, None)),
         };
         let soon = match claimed {
             Ok((Claimable::Batch(batch), ahead)) => {
                 pace.documents(batch.claims.len()).await;
                 let may_look = stage == Stage::Edges && !is_suspect(&batch);
-                let (done, found) = tokio::join!(
-                    work(&context, &connection, stage, batch, ahead, &mut permit),
+                let (documents, begun) = (batch.claims.len(), Instant::now());
+                let ((done, time), found) = tokio::join!(
+                    async {
+                        let done = work(&context, &connection, stage, batch, ahead, &mut permit).await;
+                        (done, begun.elapsed())
+                    },
                     async {
                         match may_look {
-                            true => look_ahead(&context, pace.most_documents(most)).await,
+                            true => look_ahead(&context, pace.most_documents(size.documents())).await,
                             false => None,
                         }
                     }
                 );
+                size.took(documents, time);
                 match done {
                     true => next = found,
                     false => put_back(&context, found),

@@ -18,6 +18,7 @@
 mod across;
 mod ahead;
 mod audit;
+mod batch_size;
 mod breaker;
 mod connection;
 mod context;

@@ -47,10 +47,11 @@ pub(super) async fn run(
         collection,
         documents,
         found,
+        derived,
     } = ahead;
     let plans = compare(context, batch, collection, &documents, found, unknown).await?;
 
-    let mut related = relations::plan(context, &connection.graph, batch, documents, epoch).await?;
+    let mut related = relations::plan(context, &connection.graph, batch, documents, derived, epoch).await?;
     let method = context.config.similarity_of(&batch.collection).method.name();
     let mut rows = similar_rows(&batch.collection, method, &plans)?;
     for (id, plan) in &related.plans {

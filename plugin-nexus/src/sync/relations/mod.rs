@@ -17,6 +17,7 @@
 
 mod chain;
 mod derive;
+mod derived;
 mod members;
 mod plan;
 mod rows;
@@ -24,6 +25,7 @@ mod things;
 mod verify;
 
 pub use derive::{DeriveError, Deriver};
+pub(in crate::sync) use derived::{Derived, derive};
 pub(in crate::sync) use plan::{Related, RelationPlan, plan};
 pub(in crate::sync) use rows::edge_type;
 pub(in crate::sync) use verify::verify;

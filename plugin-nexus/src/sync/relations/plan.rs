@@ -11,6 +11,7 @@ use super::super::fault::StageFault;
 use super::super::neighbours::SEEN_IN_GRAPH;
 use super::chain;
 use super::derive::Relation;
+use super::derived::Derived;
 use super::members::Members;
 use super::rows::{self, edge_type, relation_kind};
 use super::things::{self, Ensured};
@@ -127,6 +128,7 @@ pub(in crate::sync) async fn plan(
     graph: &Graph,
     batch: &Batch,
     documents: Documents,
+    derived: Derived,
     epoch: u32,
 ) -> Result<Related, StageFault> {
     let wanted = batch
@@ -140,7 +142,7 @@ pub(in crate::sync) async fn plan(
     let drafts = {
         let batch = batch.clone();
         context
-            .blocking(move |context| survey(context, &batch, ids, documents, epoch))
+            .blocking(move |context| survey(context, &batch, ids, documents, derived, epoch))
             .await?
     };
     let held = held(graph, &drafts).await?;
@@ -166,6 +168,7 @@ fn survey(
     batch: &Batch,
     ids: Vec<Arc<str>>,
     documents: Documents,
+    mut derived: Derived,
     epoch: u32,
 ) -> Result<Vec<Draft>, StageFault> {
     let mut drafts = Vec::with_capacity(ids.len());
@@ -175,7 +178,9 @@ fn survey(
         let before = context.journal.relations(&document)?;
         let key = DocumentKey::new(&batch.collection, &id).map_err(GraphError::from)?;
         let draft = match (documents.get(id.as_ref()), state) {
-            (Some(found), Some(state)) => describe(context, document, key, found, &state, before, epoch)?,
+            (Some(found), Some(state)) => {
+                describe(context, document, key, found, &state, before, &mut derived, epoch)?
+            }
             (None, None) => Draft {
                 document,
                 key,
@@ -223,6 +228,7 @@ fn intent(draft: &Draft) -> Option<(DocumentId, Relations)> {
     })
 }
 
+#[allow(clippy::too_many_arguments, reason = "one document's case, in its parts")]
 fn describe(
     context: &Context,
     document: DocumentId,
@@ -230,6 +236,7 @@ fn describe(
     found: &Document,
     state: &StateHead,
     before: Option<Relations>,
+    derived: &mut Derived,
     epoch: u32,
 ) -> Result<Draft, StageFault> {
     let trusted = match &before {
@@ -243,12 +250,13 @@ fn describe(
             let edges = before.edges.iter().filter(|edge| edge.kind != RelationKind::Next);
             Wanted::Same(edges.cloned().collect())
         }
-        _ => Wanted::New(
-            context
+        _ => Wanted::New(match derived.take(&document.id, derived_from) {
+            Some(relations) => relations,
+            None => context
                 .deriver
                 .relations(&document.collection, found)
                 .map_err(GraphError::from)?,
-        ),
+        }),
     };
     Ok(Draft {
         document,
