@@ -2,7 +2,8 @@
 //!
 //! The plugin runs once in front of a proxy that writes its statements down. Then the plugin, without the proxy, and the bare
 //! loop take turns on fresh servers; both are left the same graph, which is counted. What the plugin does besides is in its time:
-//! reading the store, digests, the journal, and with edges the search of neighbours, which here looks at every document.
+//! reading the store, digests, the journal, with edges the search of neighbours, which here looks at every document, and with
+//! relations the reading of texts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ struct Case {
     name: &'static str,
     layout: Layout,
     documents: u64,
+    /// Whether domains and entities are looked for, too.
+    relations: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Findings {
@@ -33,18 +36,27 @@ pub(crate) fn run(options: &Options) -> Findings {
             name: "nodes only",
             layout: Layout::Alone,
             documents: options.scale.pick(2_000, 20_000),
+            relations: false,
         },
         Case {
             name: "nodes and edges",
             layout: Layout::Clusters,
             documents: options.scale.pick(300, 2_000),
+            relations: false,
+        },
+        Case {
+            name: "nodes and relations",
+            layout: Layout::Alone,
+            documents: options.scale.pick(2_000, 10_000),
+            relations: true,
         },
     ];
     for case in &cases {
         measure(case, options, &mut findings);
     }
     findings.note(
-        "nodes only: no document has neighbours; nodes and edges: up to 10 neighbours each, found by looking at all documents",
+        "nodes only: no document has neighbours; nodes and edges: up to 10 neighbours each, found by looking at all documents; nodes and \
+         relations: no neighbours, but domains and entities",
     );
     findings
 }
@@ -138,7 +150,13 @@ fn through_plugin(case: &Case, url: Option<&str>) -> Run {
 /// call of the hook until nothing is left to do.
 fn sync(case: &Case, url: &str, settled: impl FnOnce()) -> f64 {
     let folder = tempfile::tempdir().unwrap();
-    let section: Value = json!({"nexus_url": url, "similarity": {"threshold": {"cosine": 0.5}}});
+    let section: Value = json!({
+        "nexus_url": url,
+        "similarity": {"threshold": {"cosine": 0.5}},
+        "structure": {"sources": case.relations},
+        "domains": {"enabled": case.relations},
+        "entities": {"enabled": case.relations},
+    });
     let plugin = host::open(folder.path(), &section).unwrap();
     let store = Arc::new(Synthetic::new(case.layout, case.documents));
     host::ready_and_settled(&plugin, &store);
