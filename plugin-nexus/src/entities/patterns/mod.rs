@@ -1,8 +1,9 @@
-//! What can be told by its form alone: dates, amounts, addresses, numbers that name something.
+//! What can be told by its form alone: dates, amounts, addresses, numbers that name something, companies with a legal form.
 //!
 //! Every pattern is a linear-time regular expression; what it means is read off its groups. A pattern that does not compile is a
 //! fault of the plugin, found by the tests, and leaves its family out.
 
+mod company;
 mod contact;
 mod date;
 mod identifier;
@@ -17,6 +18,7 @@ use super::Extractor;
 pub(super) fn extractors() -> Vec<Box<dyn Extractor>> {
     vec![
         Box::new(contact::Contacts::new()),
+        Box::new(company::Companies::new()),
         Box::new(identifier::Identifiers::new()),
         Box::new(money::Amounts::new()),
         Box::new(date::Dates::new()),
