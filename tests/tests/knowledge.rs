@@ -231,6 +231,11 @@ fn documents_belong_to_domains_and_domains_to_those_above_them() {
             .map(|id| (id.to_owned(), "all".to_owned()))
             .into();
         assert_eq!(belongs, all);
+        assert_eq!(
+            graph.nodes("Domain").unwrap().len(),
+            1,
+            "domains go with their last document"
+        );
         assert!(server.stop().unwrap().success());
     }
 }

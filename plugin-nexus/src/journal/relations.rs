@@ -56,13 +56,13 @@ impl RelationEdge {
         })
     }
 
-    /// The thing, where it keeps members, and `document`, whose edge it is, as one of them.
+    /// The thing and `document`, whose edge it is, as one of them.
     #[must_use]
     pub fn membership(&self, document: &DocumentId) -> Option<(Thing, Member)> {
         let rank = match self.kind {
-            RelationKind::Mentions => 0,
+            RelationKind::Mentions | RelationKind::BelongsTo => 0,
             RelationKind::PartOf => self.count,
-            RelationKind::BelongsTo | RelationKind::Next => return None,
+            RelationKind::Next => return None,
         };
         let member = Member {
             rank,

@@ -9,8 +9,7 @@
 //! position in its source, so that members of a source stand in reading order; all others have rank 0.
 //!
 //! Invariants:
-//! - a document is a member of a thing before the thing's node is made for it, so that none is left behind;
-//! - domains have no members here: they stay in the graph while they are configured.
+//! - a document is a member of a thing before the thing's node is made for it, so that none is left behind.
 
 use std::collections::BTreeSet;
 

@@ -11,7 +11,7 @@
 //! Invariants:
 //! - an edge is written after the nodes of both its ends, and a relation with a reverse type in both directions;
 //! - a thing without members is deleted before its last member's work counts as done, so a crash between the two ends in
-//!   another attempt and never in an orphan; domains stay while they are configured;
+//!   another attempt and never in an orphan;
 //! - what is remembered of a document's relations is relied upon in the epoch and the life of the node that it was written
 //!   in; else the graph is asked what has to go, and everything is asserted again.
 

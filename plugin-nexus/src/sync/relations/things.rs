@@ -234,7 +234,14 @@ pub(super) async fn delete(context: &Context, graph: &Graph, orphans: &[Thing]) 
         .map(SourceKey::parse)
         .collect::<Result<_, _>>()
         .map_err(GraphError::from)?;
+    let domains: Vec<DomainKey> = keys(NodeLabel::Domain)
+        .map(DomainKey::parse)
+        .collect::<Result<_, _>>()
+        .map_err(GraphError::from)?;
     let mut deleted = 0;
+    if !domains.is_empty() {
+        deleted += graph.delete_nodes(&domains).await?;
+    }
     if !entities.is_empty() {
         deleted += graph.delete_nodes(&entities).await?;
     }
