@@ -40,6 +40,8 @@ pub struct Status {
     pub waiting_for_retry: usize,
     /// Age of the oldest of them.
     pub queue_oldest_seconds: f64,
+    /// Whether nodes are yet to be looked for that no document is related to.
+    pub orphan_sweep: bool,
     /// Documents that failed so often that they wait for nothing but a change or a replay; not counted above.
     pub dead_letters: usize,
     /// How the journal does.
@@ -233,6 +235,7 @@ impl Status {
             queue_depth_edges: depth.edges,
             waiting_for_retry: depth.waiting,
             queue_oldest_seconds: depth.oldest.as_secs_f64(),
+            orphan_sweep: context.orphans.is_pending(),
             dead_letters: dead.values().sum(),
             journal: context.journal.condition(),
             intake_overflows: engine.overflowed(),

@@ -7,6 +7,7 @@ pub mod agreement;
 pub mod build;
 pub mod churn;
 pub mod data;
+pub mod mentions;
 pub mod nexus;
 pub mod oracle;
 pub mod process;

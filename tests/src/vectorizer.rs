@@ -200,7 +200,8 @@ impl Vectorizer {
                 && status["nexus"]["state"] == "ready"
                 && !status["last_reconcile"].is_null()
                 && status["jobs"]["running"] == 0
-                && status["jobs"]["queued"] == 0;
+                && status["jobs"]["queued"] == 0
+                && status["orphan_sweep"] == false;
             quiet = if idle { quiet + 1 } else { 0 };
             // Hints may still be on their way from the intake to the queue.
             Ok(quiet >= 5)

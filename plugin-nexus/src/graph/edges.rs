@@ -55,7 +55,10 @@ pub struct OutgoingSimilar {
 
 impl Graph {
     /// Writes the active ones of these edges and retracts the others, sorted by type and source, retractions first. Of two
-    /// edges of a type for one pair the last wins. Answers those that the server refuses.
+    /// edges of a type for one pair the last wins; of a reverse type, the active one. Answers those that the server refuses.
+    ///
+    /// Edges of reverse types are retracted before all others, and written after them: whenever one holds, so does the edge that
+    /// its document owns. So what a document owns tells all that there is of it, however far an earlier write came.
     ///
     /// The ends are looked up first, because servers differ in what they do about a missing one: Nexus fails in the middle
     /// of the batch, others leave the edge out without a word.
@@ -71,23 +74,30 @@ impl Graph {
             });
         }
         let mut order: Vec<usize> = (0..edges.len()).collect();
-        order.sort_by_key(|at| (edges[*at].kind, &edges[*at].source));
-        let (upserts, deletions): (Vec<usize>, Vec<usize>) = order
-            .into_iter()
-            .partition(|at| edges[*at].active || self.forms.retract == RetractForm::Soft);
-        self.require_ends(upserts.iter().map(|at| &edges[*at])).await?;
+        let is_upsert = |edge: &Edge| edge.active || self.forms.retract == RetractForm::Soft;
+        let place = |edge: &Edge| {
+            let turn = match (edge.kind.leads_back(), edge.active) {
+                (true, false) => 0,
+                (false, _) => 1,
+                (true, true) => 2,
+            };
+            (turn, is_upsert(edge), edge.kind)
+        };
+        order.sort_by_key(|at| (place(&edges[*at]), &edges[*at].source));
+        let upserts = order.iter().map(|at| &edges[*at]);
+        self.require_ends(upserts.filter(|edge| is_upsert(edge))).await?;
 
         let mut refused = Vec::new();
-        for part in deletions.chunk_by(|one, other| edges[*one].kind == edges[*other].kind) {
-            let ends = part.iter().map(|at| (&edges[*at].source, &edges[*at].target));
-            let statements = catalogue::edges::delete_edges(edges[part[0]].kind, ends)?;
-            refused.extend(located(self.write(statements).await?, part));
-        }
-        for part in upserts.chunk_by(|one, other| edges[*one].kind == edges[*other].kind) {
-            let rows = part
-                .iter()
-                .map(|at| (&edges[*at].source, &edges[*at].target, &edges[*at].record));
-            let statements = catalogue::edges::upsert_edges(edges[part[0]].kind, rows)?;
+        for part in order.chunk_by(|one, other| place(&edges[*one]) == place(&edges[*other])) {
+            let first = &edges[part[0]];
+            let part_of = || part.iter().map(|at| &edges[*at]);
+            let statements = if is_upsert(first) {
+                let rows = part_of().map(|edge| (&edge.source, &edge.target, &edge.record));
+                catalogue::edges::upsert_edges(first.kind, rows)?
+            } else {
+                let ends = part_of().map(|edge| (&edge.source, &edge.target));
+                catalogue::edges::delete_edges(first.kind, ends)?
+            };
             refused.extend(located(self.write(statements).await?, part));
         }
         Ok(refused)

@@ -118,6 +118,36 @@ impl Graph {
         Ok(found)
     }
 
+    /// The `most` next nodes of a label behind the key `after`, in the order of their keys, whoever made them; the first ones
+    /// behind an empty text. Scans the label.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Nexus`], also when the server answers with others.
+    pub async fn page(
+        &self,
+        label: NodeLabel,
+        after: &str,
+        most: usize,
+    ) -> Result<Vec<(String, JsonMap)>, GraphError> {
+        let statement = catalogue::nodes::page_nodes(label, after, most);
+        let mut page: Vec<(String, JsonMap)> = Vec::new();
+        for row in self.read(&statement, &["k", "d"]).await? {
+            let Ok([Value::String(key), Value::Object(node)]) = <[Value; 2]>::try_from(row) else {
+                return Err(bad_answer(&statement, "a row is not a key and a node"));
+            };
+            let last = page.last().map_or(after, |(key, _)| key);
+            if *key < *last || *key == *after {
+                return Err(bad_answer(&statement, "a key that is not behind the last one"));
+            }
+            page.push((key, record::without_decorations(node)));
+        }
+        if page.len() > most {
+            return Err(bad_answer(&statement, "more nodes than were asked for"));
+        }
+        Ok(page)
+    }
+
     /// Looks nodes up. An absent one is absent from the result.
     ///
     /// # Errors

@@ -154,6 +154,12 @@ impl EdgeType {
         }
     }
 
+    /// Whether it is the reverse type of another one, which documents own.
+    #[must_use]
+    pub fn leads_back(self) -> bool {
+        matches!(self, Self::MentionedIn | Self::HasPart)
+    }
+
     /// The properties beside `active` and `pad`; the first one is what a neighbourhood read returns as the weight.
     #[must_use]
     pub fn properties(self) -> &'static [&'static str] {

@@ -13,7 +13,7 @@ use super::jobs::Jobs;
 use super::learning::{Learning, labels};
 use super::likeness::WordCounts;
 use super::link::Link;
-use super::relations::{DeriveError, Deriver};
+use super::relations::{DeriveError, Deriver, OrphanSweep};
 use super::search_cache::SearchCache;
 use crate::config::Config;
 use crate::domains::Knowledge;
@@ -48,6 +48,8 @@ pub struct Context {
     pub copy_rules: CopyRules,
     /// What documents are related to.
     pub(crate) deriver: Deriver,
+    /// Nodes that nobody is related to.
+    pub orphans: OrphanSweep,
     /// What is learned from labelled documents.
     pub learning: Learning,
     pub(in crate::sync) searches: SearchCache,
@@ -85,6 +87,7 @@ impl Context {
             metrics,
             copy_rules,
             deriver,
+            orphans: OrphanSweep::default(),
             learning: Learning::default(),
             births: AtomicU64::new(now_micros()),
         })

@@ -128,6 +128,20 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
                 }
                 continue;
             }
+            Ok((Claimable::Nothing, _))
+                if stage == Stage::Edges
+                    && context.orphans.is_pending()
+                    && context.journal.waiting() == 0 =>
+            {
+                match context.orphans.page(&context, &connection.graph).await {
+                    Ok(()) => permit.succeeded(),
+                    Err(fault) => {
+                        permit.met(&fault);
+                        meet(&context, &connection, &fault).await;
+                    }
+                }
+                continue;
+            }
             Ok((Claimable::Soon(wait), _)) => wait,
             Ok((Claimable::Nothing, _)) => IDLE,
             Err(error) => {
@@ -229,6 +243,11 @@ async fn work(
 /// Gives a batch back: nobody in it is at fault.
 async fn give_back(context: &Context, connection: &Connection, batch: &Batch, fault: &StageFault) {
     context.journal.release(batch);
+    meet(context, connection, fault).await;
+}
+
+/// Does what a fault asks for that is no document's.
+async fn meet(context: &Context, connection: &Connection, fault: &StageFault) {
     match fault {
         StageFault::Link(error) => {
             if fault.is_of_the_way() {
@@ -240,7 +259,7 @@ async fn give_back(context: &Context, connection: &Connection, batch: &Batch, fa
         StageFault::Repeat | StageFault::Rejected(_) => {}
         StageFault::Host(_) | StageFault::Journal(_) | StageFault::Task(_) => {
             if !fault.is_closed() {
-                tracing::warn!(collection = %batch.collection, %fault, "a batch went back to the queue");
+                tracing::warn!(%fault, "a batch went back to the queue");
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -56,5 +56,5 @@ pub(crate) use fingerprint::{settings_digest, vector_digest};
 pub use lane::Done;
 pub use learning::{Learning, Lesson};
 pub use link::LinkState;
-pub use relations::{DeriveError, Deriver};
+pub use relations::{DeriveError, Deriver, OrphanSweep};
 pub use vector::Unsearchable;

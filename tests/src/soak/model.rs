@@ -30,14 +30,19 @@ impl Content {
             .collect()
     }
 
-    /// The payload. The graph gets `title`, `doc_type` and `chunk_index`.
+    /// The payload. The graph gets `title`, `doc_type` and `chunk_index`; every third is a chunk of a file and mentions somebody.
     pub(super) fn payload(&self) -> Value {
-        json!({
+        let mut payload = json!({
             "title": format!("{} {}", self.change, "t".repeat(self.length)),
             "doc_type": if self.change.is_multiple_of(3) { "note" } else { "letter" },
             "chunk_index": self.change,
             "content": "not copied",
-        })
+        });
+        if self.change.is_multiple_of(3) {
+            payload["file_path"] = format!("file {}", self.change % 7).into();
+            payload["content"] = format!("ask box{}@example.com for more", self.change % 11).into();
+        }
+        payload
     }
 }
 

@@ -1,4 +1,5 @@
-//! What must hold after a round: store = acknowledged changes, graph = store, nothing pending, no dead letters, no panics.
+//! What must hold after a round: store = acknowledged changes, graph = store with all
+//! relations and no orphan, nothing pending, no dead letters, no panics.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,8 +8,8 @@ use super::rig::Rig;
 use super::writer::Writer;
 use super::{EXPECT, Metric, PATIENCE};
 use crate::TestError;
-use crate::oracle;
 use crate::vectorizer::{Document, Vectorizer};
+use crate::{mentions, oracle, structure};
 
 /// What was found, each in a sentence, and how many documents were compared.
 pub(super) fn judge(rig: &mut Rig, writers: &mut [Writer]) -> Result<(Vec<String>, usize), TestError> {
@@ -25,6 +26,8 @@ pub(super) fn judge(rig: &mut Rig, writers: &mut [Writer]) -> Result<(Vec<String
     findings.extend(compare_store(&client, writers)?);
     let graph = oracle::compare(&client, &rig.graph(), EXPECT)?;
     findings.extend(graph.mismatches);
+    findings.extend(structure::compare(&client, &rig.graph())?.1);
+    findings.extend(mentions::compare(&client, &rig.graph())?.1);
     for name in ["queue_depth", "waiting_for_retry", "dead_letters"] {
         if status[name] != 0 {
             findings.push(format!("{name} is {}", status[name]));

@@ -114,6 +114,18 @@ pub fn list_buckets(label: NodeLabel, buckets: &[Bucket]) -> Vec<Statement> {
     })
 }
 
+/// The `most` next nodes of a label behind a key, in the order of keys (section 9): columns `k` and `d`. Scans the label.
+pub fn page_nodes(label: NodeLabel, after: &str, most: usize) -> Statement {
+    let label = label.name();
+    Statement::new(
+        "page_nodes",
+        format!(
+            "MATCH (d:{label}) WHERE d.key > $after RETURN d.key AS k, d AS d ORDER BY d.key LIMIT {most}"
+        ),
+        json!({ "after": after }),
+    )
+}
+
 /// Counts the nodes of a label (section 9): one row, column `n`.
 pub fn count_nodes(label: NodeLabel) -> Statement {
     let label = label.name();

@@ -14,7 +14,7 @@ use super::super::fault::StageFault;
 use super::super::link::LinkState;
 use super::graph::Shelf;
 use super::page::{Page, Turn};
-use super::record::{GraphScope, Job, JobKind, Order, Phase, Trigger};
+use super::record::{GraphScope, Job, JobKind, JobState, Order, Phase, Trigger};
 use super::{Conditions, correlation, graph, store};
 use crate::journal::DocumentId;
 
@@ -314,6 +314,10 @@ impl<'a> Runner<'a> {
                 .metrics
                 .jobs
                 .ended(job.order.trigger, job.state, job.seconds());
+        }
+        let of_everything = job.order.graph == GraphScope::Full && job.order.collections.is_none();
+        if of_everything && !job.order.dry_run && job.state == JobState::Done {
+            self.context.orphans.ask();
         }
         tracing::info!(
             correlation_id = job.order.correlation_id,

@@ -19,6 +19,7 @@ mod chain;
 mod derive;
 mod derived;
 mod members;
+mod orphans;
 mod plan;
 mod rows;
 mod things;
@@ -26,6 +27,7 @@ mod verify;
 
 pub use derive::{DeriveError, Deriver};
 pub(in crate::sync) use derived::{Derived, derive};
+pub use orphans::OrphanSweep;
 pub(in crate::sync) use plan::{Related, RelationPlan, plan};
 pub(in crate::sync) use rows::edge_type;
 pub(in crate::sync) use verify::verify;
