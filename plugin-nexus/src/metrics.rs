@@ -50,6 +50,7 @@ pub struct Metrics {
     created: IntCounterVec,
     retracted: IntCounterVec,
     unsearchable: IntCounterVec,
+    entities_skipped: IntCounterVec,
     queue_depth: IntGaugeVec,
     queue_oldest: Gauge,
     up: IntGauge,
@@ -139,6 +140,13 @@ impl Metrics {
                      is zero under the cosine, or is refused by the store",
                 ),
                 &["collection", "reason"],
+            )?,
+            entities_skipped: IntCounterVec::new(
+                opts(
+                    "entities_skipped_total",
+                    "Entities that a document mentions beyond `entities.max_per_document`; the surest and most mentioned ones are kept",
+                ),
+                &["collection"],
             )?,
             queue_depth: IntGaugeVec::new(
                 opts("queue_depth", "Documents that wait or are at work"),
@@ -238,6 +246,7 @@ impl Metrics {
         registry.register(Box::new(metrics.created.clone()))?;
         registry.register(Box::new(metrics.retracted.clone()))?;
         registry.register(Box::new(metrics.unsearchable.clone()))?;
+        registry.register(Box::new(metrics.entities_skipped.clone()))?;
         registry.register(Box::new(metrics.queue_depth.clone()))?;
         registry.register(Box::new(metrics.queue_oldest.clone()))?;
         registry.register(Box::new(metrics.up.clone()))?;
@@ -311,6 +320,15 @@ impl Metrics {
         self.sync_errors
             .with_label_values(&[self.label(collection).as_str(), error_type])
             .inc();
+    }
+
+    /// Counts entities that a document mentions beyond those that are kept.
+    pub fn entities_skipped(&self, collection: &str, skipped: usize) {
+        if skipped > 0 {
+            self.entities_skipped
+                .with_label_values(&[self.label(collection).as_str()])
+                .inc_by(skipped as u64);
+        }
     }
 
     /// Counts a document whose vector has no neighbours.

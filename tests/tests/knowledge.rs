@@ -453,3 +453,27 @@ fn labels_are_taken_from_the_configuration_and_from_requests() {
     );
     assert!(server.stop().unwrap().success());
 }
+
+#[test]
+fn a_document_that_mentions_ten_thousand_entities_keeps_the_surest_and_the_rest_is_counted() {
+    const MENTIONED: usize = 10_000;
+    let setup = Setup::new(Kind::Dev);
+    let _nexus = setup.nexus();
+    let (server, client) = setup.host();
+    client.create("texts", DIMENSION, "Cosine").unwrap();
+    let addresses: Vec<String> = (0..MENTIONED).map(|n| format!("a{n}@example.com")).collect();
+    let text = format!("a7@example.com {} a7@example.com", addresses.join(" "));
+    put(&client, "crowded", 1, json!({"content": text}));
+    client.settle(PATIENCE).unwrap();
+    let kept = entities(&setup.graph());
+    assert_eq!(kept.len(), 32);
+    assert!(
+        kept.contains("a7@example.com"),
+        "the most mentioned one: {kept:?}"
+    );
+    let metrics = client.metrics().unwrap();
+    let counted = r#"vectorizer_nexus_entities_skipped_total{collection="texts"} "#;
+    let skipped = metrics.lines().find_map(|line| line.strip_prefix(counted));
+    assert_eq!(skipped, Some((MENTIONED - 32).to_string().as_str()));
+    assert!(server.stop().unwrap().success());
+}

@@ -204,7 +204,8 @@ impl Deriver {
         fingerprint(document.payload.as_ref()).rotate_left(1) ^ others
     }
 
-    /// What a document should be related to, apart from other chunks.
+    /// What a document should be related to, apart from other chunks, and how many entities were left out since it mentions more
+    /// than are kept.
     ///
     /// # Errors
     /// [`LiteralError`] where a name makes no key; not in practice.
@@ -212,8 +213,8 @@ impl Deriver {
         &self,
         collection: &str,
         document: &Document,
-    ) -> Result<Vec<Relation>, LiteralError> {
-        let mut relations = Vec::new();
+    ) -> Result<(Vec<Relation>, usize), LiteralError> {
+        let (mut relations, mut skipped) = (Vec::new(), 0);
         let payload = document.payload.as_ref();
         if self.structure.sources
             && let Some(place) = place(&document.id, payload)
@@ -234,18 +235,12 @@ impl Deriver {
                 .tenant
                 .filter(|_| self.isolates());
             let extraction = extractor.extract(&whole);
-            if extraction.skipped > 0 {
-                tracing::debug!(
-                    collection,
-                    skipped = extraction.skipped,
-                    "a document mentions more than is kept"
-                );
-            }
+            skipped = extraction.skipped;
             for entity in &extraction.entities {
                 relations.push(mentions(entity, tenant.as_deref())?);
             }
         }
-        Ok(relations)
+        Ok((relations, skipped))
     }
 }
 

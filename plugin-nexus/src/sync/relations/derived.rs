@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use vectorizer_plugin_api::model::Document;
+
 use super::super::ahead::Documents;
 use super::super::context::Context;
 use super::super::fault::StageFault;
@@ -50,11 +52,26 @@ pub(in crate::sync) async fn derive(
             let from = context.deriver.source_digest(document);
             let before = context.journal.relations(&id)?;
             if before.is_none_or(|before| before.derived_from != from) {
-                let relations = context.deriver.relations(&id.collection, document);
-                derived.push((id.id, (from, relations.map_err(GraphError::from)?)));
+                let relations = derive_one(context, &id.collection, document)?;
+                derived.push((id.id, (from, relations)));
             }
         }
         Ok(derived)
     });
     Ok(Derived(derived.await?.into_iter().collect()))
+}
+
+/// What one document should be related to; counts what is left out.
+///
+/// # Errors
+/// `StageFault::Rejected`; not in practice.
+pub(super) fn derive_one(
+    context: &Context,
+    collection: &str,
+    document: &Document,
+) -> Result<Vec<Relation>, StageFault> {
+    let derived = context.deriver.relations(collection, document);
+    let (relations, skipped) = derived.map_err(GraphError::from)?;
+    context.metrics.entities_skipped(collection, skipped);
+    Ok(relations)
 }

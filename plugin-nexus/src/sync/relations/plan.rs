@@ -11,7 +11,7 @@ use super::super::fault::StageFault;
 use super::super::neighbours::SEEN_IN_GRAPH;
 use super::chain;
 use super::derive::Relation;
-use super::derived::Derived;
+use super::derived::{Derived, derive_one};
 use super::members::Members;
 use super::rows::{self, edge_type, relation_kind};
 use super::things::{self, Ensured};
@@ -252,10 +252,7 @@ fn describe(
         }
         _ => Wanted::New(match derived.take(&document.id, derived_from) {
             Some(relations) => relations,
-            None => context
-                .deriver
-                .relations(&document.collection, found)
-                .map_err(GraphError::from)?,
+            None => derive_one(context, &document.collection, found)?,
         }),
     };
     Ok(Draft {
