@@ -1,6 +1,6 @@
 //! In how many documents of a collection a word occurs, in bounded memory.
 //!
-//! Words are counted in [`BUCKETS`] by a hash; two that share a bucket count as one, which makes both look more common than they
+//! Words are counted in 65,536 buckets by a hash; two that share a bucket count as one, which makes both look more common than they
 //! are, and never less. The counts are frozen when they are made, since every score depends on them: were they kept up to date, each
 //! change would move all scores of the collection, and all edges would have to be written for it. They are made anew
 //! when the collection has doubled or halved ([`TermStatistics::is_stale`]), so over its life the comparisons this takes are about as many

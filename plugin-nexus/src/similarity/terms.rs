@@ -2,7 +2,7 @@
 //! Buckley 1988, variant `ltc`). The cosine of two such vectors is the weighted overlap of the texts, from 0 to 1.
 //!
 //! Words are those of [`crate::domains`]: runs of letters and digits in lower case, without the ending of a plural. Scripts that
-//! write no spaces give pairs of neighbouring letters instead. A text counts up to [`MOST_BYTES`], and up to [`MOST_TERMS`] different words.
+//! write no spaces give pairs of neighbouring letters instead. A text counts up to 64 KiB, and up to 1,024 different words.
 
 use std::collections::HashMap;
 

@@ -34,7 +34,7 @@ struct Cursor {
     after: String,
 }
 
-/// See the [module](self).
+/// Asks for sweeps, and does them.
 #[derive(Debug, Default)]
 pub struct OrphanSweep {
     asked: AtomicBool,
