@@ -76,6 +76,7 @@ fuzz_target!(|input: Input<'_>| {
     let [epoch, edges_epoch] = input.epochs;
     let [rev, born, copy_rules, number] = input.numbers;
     let state = DocumentState {
+        access: 0,
         epoch,
         edges_epoch,
         rev,

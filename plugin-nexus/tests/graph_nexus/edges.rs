@@ -1,5 +1,6 @@
 //! Edges: one of a type for each pair, each with its own values.
 
+use nexus_dev::{FaultRule, Quirks};
 use serde_json::{Value, json};
 use vectorizer_plugin_nexus::graph::capabilities::RetractForm;
 use vectorizer_plugin_nexus::graph::catalogue::edges::upsert_edges;
@@ -311,5 +312,46 @@ async fn every_type_of_edge_is_written_walked_and_retracted() {
             next.len(),
             usize::from(graph.forms().retract == RetractForm::Soft)
         );
+    }
+}
+
+/// A write that fails on the way leaves no edge that leads back to a document which does not own its counterpart.
+#[tokio::test]
+async fn what_a_document_owns_tells_all_however_far_a_write_came() {
+    for quirks in [None, Some(Quirks::V2_5)] {
+        let server = Server::dev(quirks).await;
+        let graph = with_documents(&server, 1).await;
+        let person = EntityKey::new("person", "Ada").unwrap();
+        let name = JsonMap::from_iter([("name".to_owned(), "Ada".into())]);
+        let entity = NodeWrite::build(person.clone(), &name, None).unwrap();
+        assert_eq!(graph.upsert_nodes(&[entity]).await.unwrap(), []);
+        let both = |active| {
+            let edge = Edge::mentions(&key(0), &person, 0.5, 1, active).unwrap();
+            [edge.clone(), edge.reversed().unwrap()]
+        };
+        let failing = async |kind: &str, edges: &[Edge]| {
+            let rule = FaultRule::status(500).matching(kind);
+            server.faults().set(vec![rule]).unwrap();
+            assert!(graph.write_edges(edges).await.is_err(), "{kind}");
+            server.faults().clear();
+        };
+        let holds = async || {
+            let owned = graph.neighbours(&[EdgeType::Mentions], &[key(0)]).await.unwrap();
+            let back = graph
+                .neighbours(&[EdgeType::MentionedIn], std::slice::from_ref(&person))
+                .await
+                .unwrap();
+            [owned, back].map(|edges| edges.iter().any(|edge| edge.active == Some(true)))
+        };
+        failing("MENTIONS", &both(true)).await;
+        assert_eq!(holds().await, [false, false]);
+        failing("MENTIONED_IN", &both(true)).await;
+        assert_eq!(holds().await, [true, false]);
+        put_edges(&graph, &both(true)).await;
+        assert_eq!(holds().await, [true, true]);
+        failing("MENTIONED_IN", &both(false)).await;
+        assert_eq!(holds().await, [true, true]);
+        failing("MENTIONS", &both(false)).await;
+        assert_eq!(holds().await, [true, false]);
     }
 }

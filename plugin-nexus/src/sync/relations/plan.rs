@@ -379,16 +379,16 @@ fn compare(
 ) -> Result<RelationPlan, StageFault> {
     let remembered = draft.remembered();
     let known = if draft.trusted {
-        remembered
+        remembered.to_vec()
     } else {
-        held.as_slice()
+        with_remembered(held, draft)
     };
     let collection = &draft.document.collection;
     let (mut asserted, mut retracted) = (Vec::new(), Vec::new());
     if draft.born.is_some() {
         let holds = |edge: &&RelationEdge| !draft.trusted || !known.iter().any(|known| is_same(known, edge));
         asserted = desired.iter().filter(holds).cloned().collect();
-        for edge in known {
+        for edge in &known {
             let stays = desired
                 .iter()
                 .any(|other| (other.kind, &other.target) == (edge.kind, &edge.target));
@@ -420,6 +420,21 @@ fn compare(
             after,
         },
     })
+}
+
+/// What the graph holds of a document's own edges, and what it may hold only in the other direction: an edge that was refused half
+/// way.
+fn with_remembered(mut held: Vec<RelationEdge>, draft: &Draft) -> Vec<RelationEdge> {
+    let same_life = draft.before.as_ref().map(|before| before.born) == draft.born;
+    for edge in draft.remembered().iter().filter(|_| same_life) {
+        if !held
+            .iter()
+            .any(|held| (held.kind, &held.target) == (edge.kind, &edge.target))
+        {
+            held.push(edge.clone());
+        }
+    }
+    held
 }
 
 /// Confidences closer than this are one.
