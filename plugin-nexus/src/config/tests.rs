@@ -192,3 +192,80 @@ fn the_api_key_never_prints() {
     let config = read(json!({"nexus_url": "http://h", "api_key": "topsecret"})).unwrap();
     assert!(!format!("{config:?}").contains("topsecret"));
 }
+
+#[test]
+fn domains_entities_and_permissions_are_refused_by_name() {
+    let url = "http://h";
+    for (section, settings, key) in [
+        ("domains", json!({"default": ""}), "domains.default"),
+        ("domains", json!({"min_confidence": 2}), "domains.min_confidence"),
+        ("domains", json!({"max_domains": 0}), "domains.max_domains"),
+        (
+            "domains",
+            json!({"rules": [{"name": ""}]}),
+            "domains.rules[0].name",
+        ),
+        (
+            "domains",
+            json!({"rules": [{"name": "x", "terms": {"much": ["y"]}}]}),
+            "domains.rules[0].terms.much",
+        ),
+        (
+            "domains",
+            json!({"rules": [{"name": "x", "terms": {"1": ["--"]}}]}),
+            "domains.rules[0].terms.1",
+        ),
+        (
+            "domains",
+            json!({"rules": [{"name": "x", "parent": "y"}, {"name": "y", "parent": "x"}]}),
+            "domains.rules",
+        ),
+        (
+            "domains",
+            json!({"labels": [{"collection": "c", "id": "a", "domain": "no such domain"}]}),
+            "domains.labels[0].domain",
+        ),
+        (
+            "domains",
+            json!({"labels": [{"collection": "", "id": "a", "domain": "legal"}]}),
+            "domains.labels[0].collection",
+        ),
+        (
+            "entities",
+            json!({"min_confidence": -1}),
+            "entities.min_confidence",
+        ),
+        (
+            "entities",
+            json!({"max_per_document": 0}),
+            "entities.max_per_document",
+        ),
+        (
+            "entities",
+            json!({"patterns": [{"kind": "", "regex": "a"}]}),
+            "entities.patterns[0].kind",
+        ),
+        (
+            "entities",
+            json!({"patterns": [{"kind": "x", "regex": "("}]}),
+            "entities.patterns[0]",
+        ),
+        (
+            "entities",
+            json!({"lists": [{"kind": "x", "names": [" "]}]}),
+            "entities.lists[0].names",
+        ),
+        ("permissions", json!({"field": ""}), "permissions.field"),
+        (
+            "permissions",
+            json!({"tenants": ["user_{tenant}"]}),
+            "permissions.tenants[0]",
+        ),
+    ] {
+        let text = faults(json!({"nexus_url": url, section: settings}));
+        assert!(
+            text.contains(&format!("nexus_integration.{key}")),
+            "{key}: {text}"
+        );
+    }
+}

@@ -163,3 +163,51 @@ impl Learning {
         tag
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Extractor, Mention};
+    use super::*;
+
+    fn taught() -> Tagger {
+        let mut teacher = Teacher::default();
+        for (name, city) in [
+            ("Ada Byron", "Vienna"),
+            ("Karl Rahn", "Oslo"),
+            ("Eve Lind", "Lima"),
+        ] {
+            let text = format!("Yesterday {name} moved to {city} for good.");
+            let span = |part: &str| {
+                let start = text.find(part).unwrap();
+                start..start + part.len()
+            };
+            let names = [
+                (span(name), Some(EntityKind::Person)),
+                (span(city), Some(EntityKind::Location)),
+                (0..0, Some(EntityKind::Date)),
+            ];
+            teacher.add(&text, &names);
+        }
+        teacher.teach()
+    }
+
+    #[test]
+    fn what_was_taught_is_found_in_other_texts_of_the_same_form() {
+        let text = "Yesterday Ivo Horn moved to Riga for good.";
+        let mut found: Vec<Mention> = Vec::new();
+        taught().extract(text, &mut found);
+        let found: Vec<_> = found
+            .into_iter()
+            .map(|mention| (mention.kind, &text[mention.span]))
+            .collect();
+        assert_eq!(
+            found,
+            [(EntityKind::Person, "Ivo Horn"), (EntityKind::Location, "Riga")]
+        );
+    }
+
+    #[test]
+    fn the_same_examples_give_the_same_model() {
+        assert!(taught().to_bytes() == taught().to_bytes());
+    }
+}
