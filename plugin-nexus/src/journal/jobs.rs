@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::changes::Changes;
-use super::keys::{STATE, collection_prefix, key};
+use super::keys::{STATE, behind, collection_prefix, key};
 use super::{DocumentId, Journal, JournalError, Work};
 
 const JOB: u8 = b'j';
@@ -134,12 +134,7 @@ impl Journal {
         after: Option<&str>,
     ) -> Result<impl Iterator<Item = Result<Arc<str>, JournalError>> + use<'_>, JournalError> {
         let prefix = collection_prefix(STATE, collection)?;
-        let mut from = prefix.clone();
-        if let Some(after) = after {
-            from.extend(after.as_bytes());
-            // The least key above.
-            from.push(0);
-        }
+        let from = behind(&prefix, after);
         let length = prefix.len();
         Ok(self.disk.scan_from(&prefix, from).map(move |entry| {
             let (key, _) = entry?;

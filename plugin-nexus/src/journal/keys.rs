@@ -38,6 +38,16 @@ pub(super) fn sized_key(kind: u8, document: &DocumentId) -> Result<Vec<u8>, Jour
     Ok(key)
 }
 
+/// The least key under a collection's prefix that is behind this document; without one, the prefix.
+pub(super) fn behind(prefix: &[u8], id: Option<&str>) -> Vec<u8> {
+    let mut from = prefix.to_vec();
+    if let Some(id) = id {
+        from.extend(id.as_bytes());
+        from.push(0);
+    }
+    from
+}
+
 pub(super) fn reverse_prefix(target: &DocumentId) -> Result<Vec<u8>, JournalError> {
     sized_key(REVERSE, target)
 }

@@ -1,7 +1,7 @@
 //! Labels of documents that were given by request: under `l` and the document the name of its domain.
 
 use super::changes::Changes;
-use super::keys::{collection_prefix, key, parse_key};
+use super::keys::{behind, collection_prefix, key, parse_key};
 use super::{DocumentId, Journal, JournalError};
 
 const LABEL: u8 = b'l';
@@ -26,13 +26,7 @@ impl Journal {
     ) -> Result<impl Iterator<Item = Result<(DocumentId, String), JournalError>> + use<'_>, JournalError>
     {
         let prefix = collection_prefix(LABEL, collection)?;
-        let mut from = prefix.clone();
-        if let Some(after) = after {
-            from.extend(after.as_bytes());
-            // The least key above.
-            from.push(0);
-        }
-        Ok(self.labels_in(&prefix, from))
+        Ok(self.labels_in(&prefix, behind(&prefix, after)))
     }
 
     fn labels_in(
