@@ -187,41 +187,41 @@ impl Journal {
     /// A node may have been deleted, and another one made for the same document, while edges to it were under way: whether
     /// they lead to the one or the other or were lost, only the graph knows.
     fn doubt_dead_ends(&self, document: &DocumentId, outcome: &mut Outcome) -> Result<(), JournalError> {
-        let lives = |target: &DocumentId, born: u64| -> Result<bool, JournalError> {
-            Ok(self.head(target)?.is_some_and(|head| head.born == born))
+        let dead = |ends: &mut dyn Iterator<Item = (DocumentId, u64)>| -> Result<bool, JournalError> {
+            for (target, born) in ends {
+                if self.head(&target)?.is_none_or(|head| head.born != born) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         };
-        let beside = |id: &str| DocumentId::new(Arc::clone(&document.collection), id);
+        let beside = |id: &str, born: u64| (DocumentId::new(Arc::clone(&document.collection), id), born);
         if let StateChange::Put(state) = &mut outcome.state
             && !outcome.gained.is_empty()
+            && dead(
+                &mut state
+                    .edges
+                    .iter()
+                    .map(|edge| beside(&edge.target, edge.target_born)),
+            )?
         {
-            for edge in &state.edges {
-                if !lives(&beside(&edge.target), edge.target_born)? {
-                    state.edges_epoch = None;
-                    outcome.left = outcome.left.and(Work::EDGES);
-                    break;
-                }
-            }
+            state.edges_epoch = None;
+            outcome.left = outcome.left.and(Work::EDGES);
         }
-        if let Some(change) = &mut outcome.across {
-            for edge in &change.after.edges {
-                if !lives(&edge.target(), edge.target_born)? {
-                    change.after.epoch = None;
-                    outcome.left = outcome.left.and(Work::EDGES);
-                    break;
-                }
-            }
-        }
-        if let Some(after) = outcome
-            .relations
-            .as_mut()
-            .and_then(|change| change.after.as_mut())
+        if let Some(AcrossChange { after, .. }) = &mut outcome.across
+            && dead(&mut after.edges.iter().map(|edge| (edge.target(), edge.target_born)))?
         {
-            for edge in after.edges.iter().filter(|edge| edge.kind == RelationKind::Next) {
-                if !lives(&beside(&edge.target), edge.target_born)? {
-                    after.epoch = None;
-                    outcome.left = outcome.left.and(Work::RELATIONS);
-                    break;
-                }
+            after.epoch = None;
+            outcome.left = outcome.left.and(Work::EDGES);
+        }
+        if let Some(RelationsChange {
+            after: Some(after), ..
+        }) = &mut outcome.relations
+        {
+            let next = after.edges.iter().filter(|edge| edge.kind == RelationKind::Next);
+            if dead(&mut next.map(|edge| beside(&edge.target, edge.target_born)))? {
+                after.epoch = None;
+                outcome.left = outcome.left.and(Work::RELATIONS);
             }
         }
         Ok(())
