@@ -8,10 +8,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use vectorizer_plugin_api::FaultCode;
-use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
+use vectorizer_plugin_api::model::{CollectionInfo, Document};
 
-use super::context::{Context, unless_gone};
+use super::context::{Context, Nearest};
 use super::fault::StageFault;
 use super::neighbours::{Candidate, EdgeDiff, SEEN_IN_GRAPH, diff, eligible, enters};
 use crate::config;
@@ -45,14 +44,6 @@ pub(super) struct AcrossSearch<'a> {
     linked: Vec<CollectionInfo>,
     top_k: usize,
     threshold: f64,
-}
-
-/// What was found in one linked collection.
-struct Found {
-    /// Closest first, by key.
-    candidates: Vec<Candidate>,
-    /// Whether a wider search finds nothing else that is near enough.
-    complete: bool,
 }
 
 impl<'a> AcrossSearch<'a> {
@@ -130,36 +121,27 @@ impl<'a> AcrossSearch<'a> {
         settle(&mut targets, &all, self.top_k, known, state, marks)
     }
 
+    /// What is nearest in one linked collection, by key.
     fn search(
         &self,
         linked: &CollectionInfo,
         document: &Document,
         width: usize,
         targets: &mut Targets<'_>,
-    ) -> Result<Found, StageFault> {
-        let answer = self
+    ) -> Result<Nearest, StageFault> {
+        let found = self
             .context
-            .host
-            .search(&linked.name, &document.vector, width, Fields::NONE);
-        let hits = match unless_gone(answer) {
-            Ok(hits) => hits.unwrap_or_default(),
-            // It is this vector that the store does not take; that was counted in its own collection.
-            Err(fault) if fault.code == FaultCode::Invalid => Vec::new(),
-            Err(fault) => return Err(fault.into()),
-        };
-        let complete = hits.len() < width
-            || hits
-                .last()
-                .is_some_and(|last| f64::from(last.score) < self.threshold);
-        let mut candidates = Vec::with_capacity(hits.len());
-        for hit in hits {
-            let target = DocumentId::new(linked.name.as_str(), hit.document.id.as_str());
-            candidates.push(Candidate {
-                id: targets.note(target)?,
-                score: hit.score,
-            });
+            .nearest(&linked.name, &document.vector, width, self.threshold)?;
+        // A vector that the store does not take was counted in its own collection.
+        let mut found = found.unwrap_or(Nearest {
+            candidates: Vec::new(),
+            complete: true,
+        });
+        for candidate in &mut found.candidates {
+            let target = DocumentId::new(linked.name.as_str(), candidate.id.as_str());
+            candidate.id = targets.note(target)?;
         }
-        Ok(Found { candidates, complete })
+        Ok(found)
     }
 
     /// Whether the document enters another one's list, or stands in it with another score. One that was never compared itself will

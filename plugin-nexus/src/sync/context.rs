@@ -13,6 +13,7 @@ use super::jobs::Jobs;
 use super::learning::{Learning, labels};
 use super::likeness::WordCounts;
 use super::link::Link;
+use super::neighbours::Candidate;
 use super::relations::{DeriveError, Deriver, OrphanSweep};
 use super::search_cache::SearchCache;
 use crate::config::Config;
@@ -56,6 +57,14 @@ pub struct Context {
     /// How common words are.
     pub(in crate::sync) words: WordCounts,
     births: AtomicU64,
+}
+
+/// What a store answers to a search.
+pub(in crate::sync) struct Nearest {
+    /// Those that are near enough, closest first.
+    pub(in crate::sync) candidates: Vec<Candidate>,
+    /// Whether a wider search finds no others that are.
+    pub(in crate::sync) complete: bool,
 }
 
 impl Context {
@@ -140,6 +149,35 @@ impl Context {
             answers.extend(task.await??);
         }
         Ok(answers)
+    }
+
+    /// The nearest of `width` hits, closest first, that score at least `least`; none where the collection is gone. `None`: it is this
+    /// vector that the store does not take, and never will.
+    ///
+    /// # Errors
+    /// `StageFault::Host`.
+    pub(in crate::sync) fn nearest(
+        &self,
+        collection: &str,
+        vector: &[f32],
+        width: usize,
+        least: f64,
+    ) -> Result<Option<Nearest>, StageFault> {
+        let hits = match unless_gone(self.host.search(collection, vector, width, Fields::NONE)) {
+            Ok(hits) => hits.unwrap_or_default(),
+            Err(fault) if fault.code == FaultCode::Invalid => return Ok(None),
+            Err(fault) => return Err(fault.into()),
+        };
+        let complete = hits.len() < width || hits.last().is_some_and(|last| f64::from(last.score) < least);
+        let near = hits.into_iter().filter(|hit| f64::from(hit.score) >= least);
+        let candidates = near.map(|hit| Candidate {
+            id: hit.document.id,
+            score: hit.score,
+        });
+        Ok(Some(Nearest {
+            candidates: candidates.collect(),
+            complete,
+        }))
     }
 
     /// The documents with these ids, none where the collection is gone.

@@ -11,11 +11,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use vectorizer_plugin_api::FaultCode;
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 
 use super::across::{self, AcrossPlan, AcrossSearch};
-use super::context::{Context, unless_gone};
+use super::context::{Context, Nearest};
 use super::fault::StageFault;
 use super::likeness::Frozen;
 use super::neighbours::{Candidate, EdgeDiff, diff, eligible, enters};
@@ -28,7 +27,7 @@ use crate::similarity::{Scorer, TermStatistics, TermVector};
 /// Hits asked for beyond the neighbours wanted, since an index may be approximate and a hit may have no node yet.
 const SLACK: usize = 16;
 /// First width of the search for the documents that a new one comes near to.
-pub(super) const SPREAD_WIDTH: usize = 128;
+const SPREAD_WIDTH: usize = 128;
 /// From this width on that search goes on only while it finds documents that are concerned. Up to it, it goes down to the
 /// threshold: one with few neighbours takes any that is near enough, however many others are nearer.
 const WIDE: usize = 2_048;
@@ -85,13 +84,16 @@ pub(super) struct Found {
     pub(super) candidates: Arc<[Candidate]>,
     /// Whether a wider search finds no others that are near enough.
     pub(super) complete: bool,
+    /// Digest of what was searched for.
+    pub(super) likeness: u64,
 }
 
 impl Found {
     /// Nothing, and there is nothing.
-    pub(super) fn nothing() -> Self {
+    fn nothing(likeness: u64) -> Self {
         Self {
             width: 0,
+            likeness,
             candidates: Arc::new([]),
             complete: true,
         }
@@ -111,13 +113,11 @@ pub(super) struct Search<'a> {
     reach: f64,
     /// `None`: texts do not count.
     words: Option<Arc<Frozen>>,
-    /// `None`: the collection is linked with no other.
-    across: Option<AcrossSearch<'a>>,
 }
 
 impl<'a> Search<'a> {
     /// # Errors
-    /// `StageFault::Host`, `StageFault::Journal`.
+    /// `StageFault::Journal`.
     pub(super) fn new(context: &'a Context, collection: CollectionInfo) -> Result<Self, StageFault> {
         let settings = context.config.similarity_of(&collection.name);
         let words = match settings.method.reads_texts() {
@@ -130,7 +130,6 @@ impl<'a> Search<'a> {
             scorer: Scorer::new(&settings),
             threshold: settings.least(collection.metric),
             reach: settings.reach(collection.metric),
-            across: AcrossSearch::new(context, &collection)?,
             words,
             settings,
             collection,
@@ -148,49 +147,38 @@ impl<'a> Search<'a> {
             (false, true) => SPREAD_WIDTH,
             (false, false) => 0,
         };
+        let likeness = self.context.likeness(&self.name, document)?;
         match searchable(&document.vector, &self.collection) {
-            Ok(()) => self.search(document, width.max(2 * self.settings.top_k + SLACK)),
-            Err(reason) => Ok(self.skipped(reason)),
+            Ok(()) => self.search(document, likeness, width.max(2 * self.settings.top_k + SLACK)),
+            Err(reason) => Ok(self.skipped(likeness, reason)),
         }
     }
 
-    fn skipped(&self, reason: Unsearchable) -> Found {
+    fn skipped(&self, likeness: u64, reason: Unsearchable) -> Found {
         self.context.metrics.unsearchable(&self.collection.name, reason);
-        Found::nothing()
+        Found::nothing(likeness)
     }
 
-    fn search(&self, document: &Document, width: usize) -> Result<Found, StageFault> {
-        let likeness = self.context.likeness(&self.name, document)?;
+    fn search(&self, document: &Document, likeness: u64, width: usize) -> Result<Found, StageFault> {
         let generation = self.context.journal.generation(&self.name);
         let cache = &self.context.searches;
         if let Some(found) = cache.get(&self.name, likeness, width, generation, Instant::now()) {
             return Ok(found);
         }
-        let answer = self
+        let Some(nearest) = self
             .context
-            .host
-            .search(&self.name, &document.vector, width, Fields::NONE);
-        let hits = match unless_gone(answer) {
-            Ok(hits) => hits.unwrap_or_default(),
-            // It is this vector that the store does not take, and never will.
-            Err(fault) if fault.code == FaultCode::Invalid => return Ok(self.skipped(Unsearchable::Refused)),
-            Err(fault) => return Err(fault.into()),
+            .nearest(&self.name, &document.vector, width, self.reach)?
+        else {
+            return Ok(self.skipped(likeness, Unsearchable::Refused));
         };
-        let complete =
-            hits.len() < width || hits.last().is_some_and(|last| f64::from(last.score) < self.reach);
-        let near = hits
-            .into_iter()
-            .filter(|hit| f64::from(hit.score) >= self.reach)
-            .map(|hit| Candidate {
-                id: hit.document.id,
-                score: hit.score,
-            });
+        let Nearest { candidates, complete } = nearest;
         let candidates = match &self.words {
-            None => near.collect(),
-            Some(words) => self.by_words(document, near.collect(), &words.counts)?,
+            None => candidates,
+            Some(words) => self.by_words(document, candidates, &words.counts)?,
         };
         let found = Found {
             width,
+            likeness,
             candidates: candidates.into(),
             complete,
         };
@@ -233,10 +221,11 @@ impl<'a> Search<'a> {
         Ok(scored)
     }
 
-    /// Compares one document, beginning with what its first search found. Blocks.
+    /// Compares one document, beginning with what its first search found; and with linked collections, through `across`. Blocks.
     ///
     /// # Errors
     /// `StageFault::Host` or `StageFault::Journal`.
+    #[allow(clippy::too_many_arguments, reason = "one document's case, in its parts")]
     pub(super) fn plan(
         &self,
         claim: &Claim,
@@ -245,18 +234,19 @@ impl<'a> Search<'a> {
         mut state: DocumentState,
         held: Option<Held>,
         first: Found,
+        across: Option<&AcrossSearch<'_>>,
     ) -> Result<Plan, StageFault> {
         let k = self.settings.top_k;
         let spread = claim.work.has(Work::SPREAD);
         let likeness = match spread {
-            true => Some(self.context.likeness(&self.name, document)?),
+            true => Some(first.likeness),
             false => state.vector,
         };
         let held_across = held.map(|held| {
             state.edges = held.own;
             held.across
         });
-        let across = self.plan_across(id, document, &state, held_across, spread)?;
+        let across = self.plan_across(across, id, document, &state, held_across, spread)?;
         let mut states = HashMap::new();
         let mut found = first;
         let (eligible, mut marks) = loop {
@@ -294,7 +284,8 @@ impl<'a> Search<'a> {
             {
                 break (eligible, entered);
             }
-            found = self.search(document, (found.width * 4).min(self.widest()))?;
+            let width = (found.width * 4).min(self.widest());
+            found = self.search(document, found.likeness, width)?;
         };
         if spread {
             marks.extend(self.context.journal.sources(id)?);
@@ -321,6 +312,7 @@ impl<'a> Search<'a> {
 
     fn plan_across(
         &self,
+        search: Option<&AcrossSearch<'_>>,
         id: &DocumentId,
         document: &Document,
         state: &DocumentState,
@@ -332,7 +324,7 @@ impl<'a> Search<'a> {
             Some(held) => held,
             None => across::remembered(&self.context.journal, id, state)?,
         };
-        let plan = match &self.across {
+        let plan = match search {
             Some(search) if searchable(&document.vector, &self.collection).is_ok() => {
                 search.plan(id, document, state, known, spread)?
             }

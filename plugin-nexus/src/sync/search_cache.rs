@@ -125,6 +125,7 @@ mod tests {
             width,
             candidates: [candidate].into(),
             complete,
+            likeness: 1,
         }
     }
 

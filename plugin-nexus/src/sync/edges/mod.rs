@@ -14,6 +14,7 @@ use rows::{Row, similar_rows, written};
 use unknown::{Edges, unknown_edges, write_again};
 use vectorizer_plugin_api::model::CollectionInfo;
 
+use super::across::{AcrossSearch, key};
 use super::ahead::{Ahead, Documents};
 use super::connection::Connection;
 use super::context::Context;
@@ -23,7 +24,6 @@ use super::plan::{Found, Plan, Search};
 use super::relations::{self, Related, RelationPlan, edge_type};
 use super::verify::verify_edges;
 use crate::graph::capabilities::RetractForm;
-use crate::graph::literal::LiteralError;
 use crate::graph::schema::EdgeType;
 use crate::graph::verify::WrittenEdges;
 use crate::graph::{DocumentKey, Edge, GraphError};
@@ -53,7 +53,7 @@ pub(super) async fn run(
 
     let mut related = relations::plan(context, &connection.graph, batch, documents, derived, epoch).await?;
     let method = context.config.similarity_of(&batch.collection).method.name();
-    let mut rows = similar_rows(&batch.collection, method, &plans)?;
+    let mut rows = similar_rows(batch, method, &plans)?;
     for (id, plan) in &related.plans {
         rows.extend(plan.edges.iter().map(|edge| Row {
             source: Arc::clone(id),
@@ -76,10 +76,7 @@ pub(super) async fn run(
             let edges = rows
                 .iter()
                 .filter(|row| row.source == plan.id && row.edge.kind() == EdgeType::SimilarTo);
-            Ok((
-                written(&batch.collection, plan)?,
-                edges.map(|row| row.edge.clone()).collect(),
-            ))
+            Ok((written(batch, plan)?, edges.map(|row| row.edge.clone()).collect()))
         })
         .collect::<Result<_, StageFault>>()?;
     verify_edges(context, &connection.graph, sample).await?;
@@ -105,7 +102,7 @@ async fn verify_relations(
     let (chosen, _) = connection.sample(Stage::Edges, written.len());
     let sample: Vec<(DocumentKey, &RelationPlan)> = chosen
         .into_iter()
-        .map(|at| Ok((key(&batch.collection, written[at].0)?, written[at].1)))
+        .map(|at| Ok((key(&batch.document(written[at].0))?, written[at].1)))
         .collect::<Result<_, StageFault>>()?;
     relations::verify(context, &connection.graph, &batch.collection, &sample).await
 }
@@ -197,11 +194,6 @@ fn similar_outcome(outcome: &mut Outcome, plan: Plan, epoch: u32) {
     outcome.gained = after.into_iter().collect();
 }
 
-fn key(collection: &str, id: &str) -> Result<DocumentKey, StageFault> {
-    DocumentKey::new(collection, id)
-        .map_err(|error: LiteralError| StageFault::Rejected(GraphError::from(error)))
-}
-
 /// Compares each document's neighbours with its edges. Documents that are gone meanwhile, or whose node was lost, are left out.
 async fn compare(
     context: &Arc<Context>,
@@ -226,12 +218,13 @@ async fn compare(
     let mut plans: Vec<Plan> = context
         .side_by_side(items, move |context, items| {
             let search = Search::new(context, collection.clone())?;
+            let across = AcrossSearch::new(context, &collection)?;
             let mut plans = Vec::with_capacity(items.len());
             for (claim, found, held) in items {
                 let id = DocumentId::new(collection.name.as_str(), Arc::clone(&claim.id));
                 let state = context.journal.state(&id)?;
                 if let (Some(document), Some(state)) = (documents.get(claim.id.as_ref()), state) {
-                    plans.push(search.plan(&claim, &id, document, state, held, found)?);
+                    plans.push(search.plan(&claim, &id, document, state, held, found, across.as_ref())?);
                 }
             }
             Ok(plans)

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::super::across;
+use super::super::across::key;
 use super::super::context::now_text;
 use super::super::fault::StageFault;
 use super::super::plan::Plan;
-use super::key;
 use crate::config::SimilarityMethod;
 use crate::graph::verify::WrittenEdges;
 use crate::graph::{DocumentKey, Edge, GraphError};
+use crate::journal::Batch;
 
 /// How neighbours in other collections are found, as it stands in the graph.
 const ACROSS: &str = SimilarityMethod::Embedding.name();
@@ -21,11 +21,11 @@ pub(super) struct Row {
 }
 
 /// What has to be sent, retractions first: then no document ever shows more edges than it may have.
-pub(super) fn similar_rows(collection: &str, method: &str, plans: &[Plan]) -> Result<Vec<Row>, StageFault> {
+pub(super) fn similar_rows(batch: &Batch, method: &str, plans: &[Plan]) -> Result<Vec<Row>, StageFault> {
     let now = now_text();
     let mut rows = Vec::new();
     for plan in plans {
-        let source = key(collection, &plan.id)?;
+        let source = key(&batch.document(&plan.id))?;
         let mut row = |target: DocumentKey, score: f32, method: &str, active: bool| {
             let edge = Edge::similar(&source, &target, written_score(score), method, &now, active);
             rows.push(Row {
@@ -39,12 +39,17 @@ pub(super) fn similar_rows(collection: &str, method: &str, plans: &[Plan]) -> Re
         let across = across.flat_map(|across| [(&across.retract, false), (&across.assert, true)]);
         for (edges, active) in own {
             for edge in edges {
-                row(key(collection, &edge.target)?, edge.score, method, active)?;
+                row(
+                    key(&batch.document(&edge.target.as_str().into()))?,
+                    edge.score,
+                    method,
+                    active,
+                )?;
             }
         }
         for (edges, active) in across {
             for edge in edges {
-                row(across::key(&edge.target())?, edge.score, ACROSS, active)?;
+                row(key(&edge.target())?, edge.score, ACROSS, active)?;
             }
         }
     }
@@ -52,26 +57,28 @@ pub(super) fn similar_rows(collection: &str, method: &str, plans: &[Plan]) -> Re
 }
 
 /// A document's edges as they should read now.
-pub(super) fn written(collection: &str, plan: &Plan) -> Result<WrittenEdges, StageFault> {
+pub(super) fn written(batch: &Batch, plan: &Plan) -> Result<WrittenEdges, StageFault> {
     let mut written = WrittenEdges {
-        source: key(collection, &plan.id)?,
+        source: key(&batch.document(&plan.id))?,
         active: Vec::new(),
         retracted: Vec::new(),
     };
     for edge in &plan.diff.edges {
-        let target = key(collection, &edge.target)?;
+        let target = key(&batch.document(&edge.target.as_str().into()))?;
         written.active.push((target, written_score(edge.score)));
     }
     for edge in &plan.diff.retract {
-        written.retracted.push(key(collection, &edge.target)?);
+        written
+            .retracted
+            .push(key(&batch.document(&edge.target.as_str().into()))?);
     }
     if let Some(across) = &plan.across {
         for edge in &across.change.after.edges {
-            let target = across::key(&edge.target())?;
+            let target = key(&edge.target())?;
             written.active.push((target, written_score(edge.score)));
         }
         for edge in &across.retract {
-            written.retracted.push(across::key(&edge.target())?);
+            written.retracted.push(key(&edge.target())?);
         }
     }
     Ok(written)

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::super::across;
+use super::super::across::key;
 use super::super::context::{Context, now_micros};
 use super::super::fault::StageFault;
 use super::super::neighbours::SEEN_IN_GRAPH;
 use super::super::plan::{Held, Plan};
 use super::super::relations::Related;
-use super::key;
 use crate::graph::literal::Part;
 use crate::graph::{DocumentKey, Graph};
 use crate::journal::{AcrossEdge, Batch, DocumentId, EdgeState, RelationKind, Work};
@@ -27,12 +26,12 @@ pub(super) async fn unknown_edges(
     let mut ids = BTreeMap::new();
     for claim in batch.claims.iter().filter(|claim| claim.work.has(Work::EDGES)) {
         let document = batch.document(&claim.id);
-        let Some(state) = context.journal.state(&document)? else {
+        let Some(state) = context.journal.head(&document)? else {
             continue;
         };
         let across = context.journal.across(&document)?;
         if state.edges_epoch != Some(epoch) || across.is_some_and(|across| across.epoch != Some(epoch)) {
-            ids.insert(key(&batch.collection, &claim.id)?, Arc::clone(&claim.id));
+            ids.insert(key(&document)?, Arc::clone(&claim.id));
         }
     }
     let mut edges: Edges = ids.values().map(|id| (Arc::clone(id), Held::default())).collect();
@@ -56,7 +55,7 @@ pub(super) async fn unknown_edges(
         let document = DocumentId::new(collection.as_str(), id.as_str());
         let target_born = context
             .journal
-            .state(&document)?
+            .head(&document)?
             .map_or(SEEN_IN_GRAPH, |state| state.born);
         // The score as a number that no real one equals, where the stored record has none: it is written again.
         let score = edge.score.map_or(f32::NEG_INFINITY, |score| score as f32);
@@ -88,7 +87,7 @@ pub(super) fn write_again(
     missing: &[String],
 ) -> Result<(), StageFault> {
     let is_missing = |document: &DocumentId| -> Result<bool, StageFault> {
-        let key = across::key(document)?;
+        let key = key(document)?;
         Ok(missing.iter().any(|missing| missing == key.as_str()))
     };
     let beside = |id: &str| DocumentId::new(Arc::clone(&batch.collection), id);
