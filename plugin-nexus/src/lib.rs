@@ -21,6 +21,8 @@
 
 pub mod access;
 mod admin;
+#[cfg(not(fuzzing))]
+mod allocator;
 pub mod backoff;
 pub mod config;
 pub mod domains;
