@@ -11,6 +11,7 @@
 //! - [`sync`]: lanes, stages, the link to Nexus, the comparison with the store;
 //! - [`graph`]: keys, records, the catalogue of statements, operations on the graph;
 //! - [`nexus`]: the HTTP client;
+//! - [`webhooks`]: signed messages of changes in the graph;
 //! - [`similarity`]: how alike texts are by their words;
 //! - [`config`], [`plugin`], [`status`], [`metrics`], and the routes for administrators in `admin`: what the operator sees.
 //!
@@ -43,3 +44,4 @@ pub mod similarity;
 pub mod status;
 pub mod structure;
 pub mod sync;
+pub mod webhooks;

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::logging;
 use crate::status::{CapabilityReport, Status};
 use crate::sync::{BreakerState, Engine, LinkState};
+use crate::webhooks;
 
 const STATUS: &str = "/api/v1/sync/nexus/status";
 const CAPABILITIES: &str = "/api/v1/sync/nexus/capabilities";
@@ -32,7 +33,7 @@ impl Plugin for NexusPlugin {
         for path in [STATUS, CAPABILITIES] {
             host.register_route(&Route::new("GET", path, Access::User))?;
         }
-        for route in admin::routes() {
+        for route in admin::routes().chain(webhooks::routes()) {
             host.register_route(&route)?;
         }
         Ok(Self {
@@ -58,6 +59,7 @@ impl Plugin for NexusPlugin {
             ("GET", STATUS) => answer(&Status::of(&self.engine)),
             ("GET", CAPABILITIES) => answer(&CapabilityReport::of(self.engine.context())),
             _ => admin::respond(self.engine.context(), &request)
+                .or_else(|| webhooks::respond(self.engine.context(), &request))
                 .unwrap_or_else(|| Response::json_error(404, "not_found", "no such route")),
         });
     }

@@ -36,6 +36,8 @@ pub struct Status {
     pub queue_depth: usize,
     /// Of these, the ones whose node is right and whose edges are to be compared.
     pub queue_depth_edges: usize,
+    /// Of these, the ones that are right in the graph, and whose payloads wait for what it says of them.
+    pub queue_depth_enrichment: usize,
     /// Of these, the ones that failed and wait for another attempt.
     pub waiting_for_retry: usize,
     /// Age of the oldest of them.
@@ -231,8 +233,9 @@ impl Status {
             last_reconcile: context.metrics.last_reconcile(),
             in_progress: depth.in_flight,
             worker_threads: context.config.sync.worker_threads,
-            queue_depth: depth.nodes + depth.edges,
+            queue_depth: depth.total(),
             queue_depth_edges: depth.edges,
+            queue_depth_enrichment: depth.enrichment,
             waiting_for_retry: depth.waiting,
             queue_oldest_seconds: depth.oldest.as_secs_f64(),
             orphan_sweep: context.orphans.is_pending(),

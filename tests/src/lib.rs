@@ -15,6 +15,7 @@ pub mod scrape;
 pub mod soak;
 pub mod structure;
 pub mod vectorizer;
+pub mod webhook;
 
 /// A client for which every status is an answer, not an error.
 pub(crate) fn agent(timeout: std::time::Duration) -> ureq::Agent {

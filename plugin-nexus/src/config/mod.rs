@@ -1,11 +1,12 @@
 //! The section `nexus_integration:` of the host's configuration.
 //!
 //! It reaches the plugin as JSON with environment references resolved. Every fault names its key; faults of value are
-//! reported all at once. The only secret in it is the API key, which prints as `[redacted]`.
+//! reported all at once. Secrets in it, the API key and those of webhooks, print as `[redacted]`.
 
 mod across;
 mod breaker;
 mod domains;
+mod enrichment;
 mod entities;
 mod faults;
 mod limits;
@@ -14,6 +15,7 @@ mod reconcile;
 mod similarity;
 mod structure;
 mod sync;
+mod webhooks;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -26,6 +28,7 @@ use url::Url;
 pub use across::Across;
 pub use breaker::Breaker;
 pub use domains::{DomainLabel, DomainRule, Domains};
+pub use enrichment::Enrichment;
 pub use entities::{Entities, EntityList, EntityPattern};
 pub use faults::ConfigError;
 pub use limits::Limits;
@@ -37,6 +40,7 @@ pub use similarity::{
 };
 pub use structure::Structure;
 pub use sync::{OverflowPolicy, Sync};
+pub use webhooks::{Inbound, Webhooks};
 
 pub(crate) use faults::without_position;
 use faults::{Faults, SECTION};
@@ -89,6 +93,12 @@ pub struct Config {
     /// Who may see a document.
     #[serde(default)]
     pub permissions: Permissions,
+    /// What the graph says of documents, in their payloads.
+    #[serde(default)]
+    pub enrichment: Enrichment,
+    /// Webhooks that tell of changes in the graph.
+    #[serde(default)]
+    pub webhooks: Webhooks,
     /// Payload properties that are copied to the node, by name, from the payload's root or its `metadata`.
     #[serde(default = "default_properties")]
     pub properties: BTreeSet<String>,
@@ -262,6 +272,8 @@ impl Config {
         self.entities.check("entities", &mut faults);
         self.domains.check("domains", &mut faults);
         self.permissions.check("permissions", &mut faults);
+        self.enrichment.check("enrichment", &mut faults);
+        self.webhooks.check("webhooks", &mut faults);
         for (index, collection) in self.collections.iter().enumerate() {
             let key = format!("collections[{index}]");
             if collection.name.is_empty() {

@@ -24,6 +24,7 @@ mod deletion;
 mod edge;
 mod edges;
 mod error;
+mod foreign;
 mod nodes;
 mod write;
 
@@ -34,6 +35,7 @@ pub use catalogue::Statement;
 pub use edge::Edge;
 pub use edges::{Neighbour, OutgoingSimilar, TwoHops};
 pub use error::GraphError;
+pub use foreign::{ForeignEdge, ForeignType};
 pub use key::{Bucket, DocumentKey, DomainKey, EntityKey, NodeKey, RunId, SourceKey};
 pub use nodes::{BucketEntry, BucketListing, NodeVersion, NodeWrite};
 pub use record::{JsonMap, NodeRecord, RecordShape};

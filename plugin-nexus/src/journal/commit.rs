@@ -228,7 +228,7 @@ impl Journal {
     }
 
     /// Adds work that another document has for this one. A dead letter keeps it for later.
-    fn mark(
+    pub(super) fn mark(
         &self,
         desk: &mut Desk,
         document: &DocumentId,

@@ -12,6 +12,7 @@
 //! | `l` + document | the domain that somebody named for it |
 //! | `w` + collection | how common words are, see [`super::statistics`] |
 //! | `e`; `t`, `m` | relations and what they lead to, see [`super::relations`] and [`super::things`] |
+//! | `v` + name | a delivery of a webhook, see [`super::receipts`] |
 //! | `c` + number | the documents of a batch at work, postcard |
 //! | `j` + number | the record of a job, see [`super::jobs`] |
 //! | `mformat` | 1 byte |

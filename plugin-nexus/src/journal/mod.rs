@@ -35,6 +35,7 @@ mod keys;
 mod labels;
 mod opening;
 mod pending;
+mod receipts;
 mod relations;
 mod server;
 mod state;
@@ -62,6 +63,7 @@ pub use error::JournalError;
 pub use failure::{Attempts, Fate, Refusal, Verdict};
 pub use intake::{Intake, IntakeEvent, Journaling, Overflow, Unjournaled, split};
 pub use jobs::{Standby, StateHead};
+pub use receipts::Receipt;
 pub use relations::{RelationEdge, RelationKind, Relations, RelationsChange};
 pub use server::CheckedServer;
 pub use state::{DocumentState, EdgeState};
@@ -86,6 +88,14 @@ pub struct DocumentId {
     pub id: Arc<str>,
 }
 
+impl Depth {
+    /// Documents that wait or are at work, for whatever stage.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.nodes + self.edges + self.enrichment
+    }
+}
+
 impl DocumentId {
     /// A document.
     pub fn new(collection: impl Into<Arc<str>>, id: impl Into<Arc<str>>) -> Self {
@@ -103,6 +113,8 @@ pub struct Depth {
     pub nodes: usize,
     /// Documents whose edges have to be compared.
     pub edges: usize,
+    /// Documents whose payloads wait for what the graph says of them.
+    pub enrichment: usize,
     /// Documents that failed and wait for another attempt; counted above too.
     pub waiting: usize,
     /// Documents at work; counted above too.
@@ -168,6 +180,8 @@ pub struct Journal {
     careful_until: Option<Instant>,
     condition: Mutex<Condition>,
     upkeep: Mutex<upkeep::Measured>,
+    /// Taken before the desk.
+    receipts: Mutex<receipts::Receipts>,
 }
 
 impl Journal {

@@ -15,6 +15,7 @@ use super::changes::Changes;
 use super::dead_letter::DeadIndex;
 use super::disk::Disk;
 use super::pending::{Hint, Pending};
+use super::receipts::Receipts;
 use super::storage::{Folder, Medium};
 use super::timing::{self, Moment, Timing};
 use super::upkeep::Condition;
@@ -74,6 +75,7 @@ impl Journal {
             careful_until: (!clean).then(|| now.instant + CAREFUL),
             condition: Mutex::new(Condition::at_start(origin, loaded.clean, now.unix_micros)),
             upkeep: Mutex::default(),
+            receipts: Mutex::new(loaded.receipts),
             timing,
         };
         journal.put_interrupted_back(loaded.interrupted)?;
@@ -88,6 +90,7 @@ struct Loaded {
     clean: bool,
     /// Documents that were at work when it ended.
     interrupted: Vec<DocumentId>,
+    receipts: Receipts,
 }
 
 impl Loaded {
@@ -136,10 +139,12 @@ impl Loaded {
             })?
             .0;
         disk.apply(&stale)?;
+        let receipts = Receipts::load(disk)?;
         Ok(Self {
             desk,
             clean: clean && unreadable == 0,
             interrupted,
+            receipts,
         })
     }
 }

@@ -19,11 +19,15 @@ impl Work {
     pub const SPREAD: Self = Self(4 | 2);
     /// Compare its relations: what it mentions, where it belongs to, what it is a part of.
     pub const RELATIONS: Self = Self(8);
-    /// All there is.
+    /// All that brings the graph in line with the store.
     pub const ALL: Self = Self(15);
+    /// With any of those: others may have changed the graph, so it is asked what it holds, whatever is remembered.
+    pub const LOOK: Self = Self(16);
+    /// Bring what the graph says of the document into its payload.
+    pub const ENRICHMENT: Self = Self(32);
 
     pub(super) fn from_bits(bits: u8) -> Self {
-        Self(bits & Self::ALL.0)
+        Self(bits & (Self::ALL.0 | Self::LOOK.0 | Self::ENRICHMENT.0))
     }
 
     pub(super) fn bits(self) -> u8 {
@@ -42,6 +46,12 @@ impl Work {
         self.0 & other.0 == other.0
     }
 
+    /// What is in both.
+    #[must_use]
+    pub fn within(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// What is in it, for people.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         [
@@ -49,6 +59,8 @@ impl Work {
             (Self::EDGES, "edges"),
             (Self(4), "neighbours"),
             (Self::RELATIONS, "relations"),
+            (Self::LOOK, "look"),
+            (Self::ENRICHMENT, "enrichment"),
         ]
         .into_iter()
         .filter(move |(work, _)| self.has(*work))
@@ -62,13 +74,36 @@ impl Work {
     }
 }
 
-/// The two stages of work on a document.
+/// The stages of work on a document, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Its node.
     Nodes,
     /// Its edges, once the node is right.
     Edges,
+    /// Its payload, once the graph is.
+    Enrichment,
+}
+
+impl Stage {
+    /// Whether it changes the graph.
+    #[must_use]
+    pub fn writes_graph(self) -> bool {
+        match self {
+            Self::Nodes | Self::Edges => true,
+            Self::Enrichment => false,
+        }
+    }
+
+    /// The stage, for logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes",
+            Self::Edges => "edges",
+            Self::Enrichment => "enrichment",
+        }
+    }
 }
 
 /// How urgent work is.

@@ -68,6 +68,8 @@ pub struct Metrics {
     journal_up: IntGauge,
     journal_rebuilds: IntGauge,
     unjournaled: IntCounter,
+    webhooks: IntCounterVec,
+    enrichments: IntCounterVec,
     dead_letters: IntGauge,
     dead_lettered: IntCounterVec,
     breaker_state: IntGauge,
@@ -207,6 +209,20 @@ impl Metrics {
                 "unjournaled_total",
                 "Batches of hints that could not be written to the journal and wait in memory",
             ))?,
+            webhooks: IntCounterVec::new(
+                opts(
+                    "webhooks_received_total",
+                    "Deliveries of webhooks, by what became of them",
+                ),
+                &["result"],
+            )?,
+            enrichments: IntCounterVec::new(
+                opts(
+                    "enrichments_total",
+                    "Payloads that were given what the graph says",
+                ),
+                &["collection"],
+            )?,
             dead_letters: IntGauge::with_opts(opts(
                 "dead_letters",
                 "Documents that Nexus refused so often that they are not tried again by themselves",
@@ -264,6 +280,8 @@ impl Metrics {
         registry.register(Box::new(metrics.journal_up.clone()))?;
         registry.register(Box::new(metrics.journal_rebuilds.clone()))?;
         registry.register(Box::new(metrics.unjournaled.clone()))?;
+        registry.register(Box::new(metrics.webhooks.clone()))?;
+        registry.register(Box::new(metrics.enrichments.clone()))?;
         registry.register(Box::new(metrics.dead_letters.clone()))?;
         registry.register(Box::new(metrics.dead_lettered.clone()))?;
         registry.register(Box::new(metrics.breaker_state.clone()))?;
@@ -275,7 +293,7 @@ impl Metrics {
 
     /// Times a batch until the guard is dropped.
     pub fn batch_started(&self, stage: Stage, batch: &Batch) -> HistogramTimer {
-        let stage = stage_label(stage);
+        let stage = stage.name();
         self.batch_size
             .with_label_values(&[stage])
             .observe(batch.claims.len() as f64);
@@ -283,8 +301,13 @@ impl Metrics {
     }
 
     /// Counts what a stage did.
-    pub fn batch_done(&self, batch: &Batch, done: &Done, now_micros: u64) {
+    pub fn batch_done(&self, stage: Stage, batch: &Batch, done: &Done, now_micros: u64) {
         let label = self.label(&batch.collection);
+        if stage == Stage::Enrichment {
+            let enriched = self.enrichments.with_label_values(&[label.as_str()]);
+            enriched.inc_by(done.enriched as u64);
+            return;
+        }
         let written = done.written.len() as u64;
         let deleted = done.deleted as u64;
         for (status, count) in [
@@ -317,6 +340,11 @@ impl Metrics {
             totals.deleted += deleted;
             totals.last_sync = Some(Timestamp::now());
         }
+    }
+
+    /// Counts a delivery of a webhook.
+    pub fn webhook_received(&self, result: &str) {
+        self.webhooks.with_label_values(&[result]).inc();
     }
 
     /// Counts a batch that went back.
@@ -356,7 +384,7 @@ impl Metrics {
 
     /// Counts documents that were read back.
     pub fn verified(&self, stage: Stage, read: usize, differing: usize) {
-        let stage = stage_label(stage);
+        let stage = stage.name();
         let same = read.saturating_sub(differing) as u64;
         for (result, count) in [("same", same), ("different", differing as u64)] {
             self.verified.with_label_values(&[stage, result]).inc_by(count);
@@ -418,13 +446,6 @@ impl Metrics {
         } else {
             OTHER.to_owned()
         }
-    }
-}
-
-fn stage_label(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Nodes => "nodes",
-        Stage::Edges => "edges",
     }
 }
 

@@ -19,6 +19,9 @@ impl Metrics {
         self.queue_depth
             .with_label_values(&["edges"])
             .set(gauge(depth.edges));
+        self.queue_depth
+            .with_label_values(&["enrichment"])
+            .set(gauge(depth.enrichment));
         self.queue_oldest.set(depth.oldest.as_secs_f64());
         self.dead_letters.set(gauge(context.journal.dead_letter_count()));
         let condition = context.journal.condition();

@@ -11,6 +11,7 @@ pub(super) struct Addresses {
     pub(super) health: Url,
     pub(super) stats: Url,
     pub(super) labels: Url,
+    pub(super) types: Url,
     /// Whether TLS is spoken.
     pub(super) secure: bool,
 }
@@ -32,6 +33,7 @@ impl Addresses {
             health: join("health")?,
             stats: join("stats")?,
             labels: join("schema/labels")?,
+            types: join("schema/rel_types")?,
             secure: base.scheme() == "https",
         })
     }

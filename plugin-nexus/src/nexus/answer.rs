@@ -49,10 +49,18 @@ pub(super) struct Labels {
     pub(super) error: Option<Value>,
 }
 
-/// A label of `/schema/labels`; its number is of no use.
+/// A label of `/schema/labels`, or a type of `/schema/rel_types`; its number is of no use.
 #[derive(Deserialize)]
 pub(super) struct Label {
     pub(super) name: String,
+}
+
+/// `/schema/rel_types`.
+#[derive(Deserialize)]
+pub(super) struct Types {
+    pub(super) types: Vec<Label>,
+    #[serde(default)]
+    pub(super) error: Option<Value>,
 }
 
 /// An answer to a statement as it comes; what is absent is told apart from what is empty.

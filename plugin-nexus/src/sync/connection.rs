@@ -43,7 +43,7 @@ impl Connection {
         self.written.store(true, Ordering::Release);
         let whole = match stage {
             Stage::Nodes => &self.whole[0],
-            Stage::Edges => &self.whole[1],
+            Stage::Edges | Stage::Enrichment => &self.whole[1],
         };
         let one_less = |left: u32| left.checked_sub(1);
         if whole

@@ -123,6 +123,35 @@ pub(super) struct Version<'a> {
     pub(super) synced_at: &'a str,
 }
 
+/// Properties that change with each write.
+const OF_A_WRITE: [&str; 3] = ["rev", "synced_at", "_pad"];
+
+/// Whether a stored record says what it should, and nothing beside that under a name of the plugin's.
+pub(super) fn says(record: &JsonMap, desired: &JsonMap, owns: impl Fn(&str) -> bool) -> bool {
+    let counts = |name: &str| !OF_A_WRITE.contains(&name) && name != "key" && name != GC;
+    let as_desired = desired
+        .iter()
+        .filter(|(name, _)| counts(name))
+        .all(|(name, value)| record.get(name).is_some_and(|stored| is_same(stored, value)));
+    let beside = record
+        .iter()
+        .any(|(name, value)| counts(name) && owns(name) && !value.is_null() && !desired.contains_key(name));
+    as_desired && !beside
+}
+
+/// Nexus gives back some numbers of a list with another last digit (`contracts/nexus-dialect.md` section 3).
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            one == other || one.as_f64().map(|one| one as f32) == other.as_f64().map(|other| other as f32)
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
+        }
+        _ => one == other,
+    }
+}
+
 fn is_plain(value: &Value) -> bool {
     match value {
         Value::String(text) => text.len() <= MAX_TEXT,
@@ -161,6 +190,30 @@ mod tests {
             JsonMap::new(),
             &version,
         )
+    }
+
+    #[test]
+    fn a_record_that_somebody_changed_does_not_say_what_it_should() {
+        let record = |value: Value| value.as_object().cloned().unwrap();
+        let desired = record(json!({"title": "T", "n": 0.1, "l": [1, 0.25], "rev": 3, "synced_at": "now"}));
+        let owns = |name: &str| ["title", "n", "l", "author"].contains(&name);
+        let same = |value: Value| says(&record(value), &desired, owns);
+        assert!(same(
+            json!({"key": "k", "title": "T", "n": 0.1, "l": [1, 0.25], "rev": 2, "synced_at": "then", "_pad": "  ", "gc": "x"})
+        ));
+        // A last digit is Nexus's own; a property of somebody else's name is somebody else's; null is nothing.
+        assert!(same(
+            json!({"title": "T", "n": 0.100_000_000_000_000_02, "l": [1.0, 0.25], "reviewed": true, "author": null})
+        ));
+        for changed in [
+            json!({"title": "U", "n": 0.1, "l": [1, 0.25]}),
+            json!({"title": "T", "n": 0.1}),
+            json!({"title": "T", "n": 0.1, "l": [1, 0.25, 2]}),
+            json!({"title": "T", "n": "0.1", "l": [1, 0.25]}),
+            json!({"title": "T", "n": 0.1, "l": [1, 0.25], "author": "somebody"}),
+        ] {
+            assert!(!same(changed.clone()), "{changed}");
+        }
     }
 
     #[test]

@@ -88,6 +88,7 @@ impl Engine {
             tasks.push(runtime.spawn(jobs::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(learning::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(lane::run(context(), Stage::Edges, self.stop.subscribe())));
+            tasks.push(runtime.spawn(lane::run(context(), Stage::Enrichment, self.stop.subscribe())));
             for _ in 0..self.context.config.sync.worker_threads {
                 tasks.push(runtime.spawn(lane::run(context(), Stage::Nodes, self.stop.subscribe())));
             }
@@ -189,7 +190,7 @@ impl Engine {
             .close(clean)
             .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
         let depth = self.context.journal.depth();
-        Ok((depth.nodes + depth.edges) as u64)
+        Ok(depth.total() as u64)
     }
 }
 

@@ -16,7 +16,7 @@ use super::connection::Connection;
 use super::context::{Context, now_micros};
 use super::fault::StageFault;
 use super::refusal::{self, Looks};
-use super::{ahead, edges, nodes};
+use super::{ahead, edges, enrichment, nodes};
 use crate::graph::schema::EdgeType;
 use crate::journal::{Batch, Claimable, DocumentId, Outcome, Refusal, Stage, Work};
 use crate::kill_point::kill_point;
@@ -43,6 +43,8 @@ pub struct Done {
     pub written: Vec<Arc<str>>,
     /// Documents whose nodes were right already.
     pub unchanged: usize,
+    /// Documents whose payloads were enriched.
+    pub enriched: usize,
     /// Nodes deleted.
     pub deleted: usize,
     /// Edges written as active, by type; reverse ones are not counted.
@@ -71,7 +73,7 @@ struct Next {
 pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Receiver<bool>) {
     let most = context.config.sync.batch_size;
     let mut size = match stage {
-        Stage::Nodes => BatchSize::fixed(most),
+        Stage::Nodes | Stage::Enrichment => BatchSize::fixed(most),
         Stage::Edges => BatchSize::between(EDGE_BATCH, most),
     };
     let mut next = None;
@@ -333,22 +335,25 @@ async fn attempt(
             Ok(ahead) => edges::run(context, connection, batch, ahead).await,
             Err(fault) => Err(fault),
         },
+        (Stage::Enrichment, _) => enrichment::run(context, connection, batch).await,
     };
     let done = match result {
         Ok(done) => done,
         Err(fault) => {
             // Part of it may have been applied, and the rest may still be.
-            if matches!(
-                fault,
-                StageFault::Link(_) | StageFault::Server(_) | StageFault::Rejected(_)
-            ) {
+            if stage.writes_graph()
+                && matches!(
+                    fault,
+                    StageFault::Link(_) | StageFault::Server(_) | StageFault::Rejected(_)
+                )
+            {
                 context.journal.distrust(batch)?;
             }
             return Err(fault);
         }
     };
     let now = now_micros();
-    context.metrics.batch_done(batch, &done, now);
+    context.metrics.batch_done(stage, batch, &done, now);
     let effects = context.jobs.effects_of(stage, batch, &done);
     let Done {
         outcomes,

@@ -26,6 +26,7 @@ mod cool_down;
 mod document;
 mod edges;
 mod engine;
+mod enrichment;
 mod fault;
 mod fingerprint;
 pub mod jobs;

@@ -8,11 +8,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use vectorizer_plugin_api::model::{Document, Fields};
+use serde_json::Value;
+use vectorizer_plugin_api::model::{Document, Fields, JsonMap};
 
 use super::connection::Connection;
 use super::context::{Context, now_text};
-use super::document::{Place, Version, properties};
+use super::document::{Place, Version, properties, says};
+use super::enrichment;
 use super::fault::StageFault;
 use super::fingerprint::{fingerprint, fingerprint_text};
 use super::lane::{Done, Failed};
@@ -20,7 +22,7 @@ use super::verify::verify_nodes;
 use crate::graph::literal::LiteralError;
 use crate::graph::verify::WrittenNode;
 use crate::graph::{Bucket, DocumentKey, Graph, GraphError, NodeVersion, NodeWrite, RecordShape};
-use crate::journal::{Batch, Claim, DocumentState, Outcome, Stage, StateChange, Work};
+use crate::journal::{Batch, Claim, DocumentId, DocumentState, Outcome, Stage, StateChange, Work};
 use crate::kill_point::kill_point;
 
 /// A document that is in the store.
@@ -33,7 +35,29 @@ struct Present {
     access: u64,
     /// Whether the node has to say something else than it did.
     changed: bool,
+    /// Whether somebody else may have changed the node.
+    looked_at: bool,
     left: Work,
+}
+
+impl Present {
+    /// Whether the node, which somebody else may have changed, says still what was written last, and should.
+    fn is_intact(
+        &self,
+        desired: &JsonMap,
+        known: Option<&Known>,
+        epoch: u32,
+        owns: impl Fn(&str) -> bool,
+    ) -> bool {
+        let state = self.state.as_ref().filter(|state| state.epoch == Some(epoch));
+        let record = known.and_then(|known| known.record.as_ref());
+        match (state, record) {
+            (Some(state), Some(record)) if self.looked_at && !self.changed => {
+                record.get("rev").and_then(Value::as_u64) == Some(state.rev) && says(record, desired, owns)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A document that is not.
@@ -58,6 +82,7 @@ pub(super) async fn run(
         return Ok(done);
     }
     let (present, gone) = survey(context, batch, &mut done).await?;
+    tell_of_access(context, batch, &present, &mut done)?;
     remove(context, connection, batch, gone, &mut done).await?;
     write(context, connection, batch, present, &mut done).await?;
     Ok(done)
@@ -150,16 +175,52 @@ fn assess(
             && (!context.deriver.is_idle()
                 || context.journal.relations(&batch.document(&claim.id))?.is_some());
     let relations = if related { Work::RELATIONS } else { Work::NONE };
+    let looked_at = claim.work.has(Work::LOOK);
+    let look = if looked_at && !edges.and(relations).is_none() {
+        Work::LOOK
+    } else {
+        Work::NONE
+    };
+    let enriches = context.config.enrichment.enabled && changed
+        || enrichment::is_missing(context, document.payload.as_ref());
+    let enrichment = match enriches {
+        true => Work::ENRICHMENT,
+        false => claim.work.within(Work::ENRICHMENT),
+    };
     Ok(Present {
         id: Arc::clone(&claim.id),
         place,
         fingerprint,
         access,
         changed,
+        looked_at,
         document,
         state,
-        left: edges.and(relations),
+        left: edges.and(relations).and(look).and(enrichment),
     })
+}
+
+/// Documents that are not seen by the same people any more are not named to the same documents.
+fn tell_of_access(
+    context: &Context,
+    batch: &Batch,
+    present: &[Present],
+    done: &mut Done,
+) -> Result<(), StageFault> {
+    if !context.config.enrichment.enabled {
+        return Ok(());
+    }
+    let moved = |document: &&Present| {
+        let before = document.state.as_ref().map(|state| state.access);
+        before.is_some_and(|access| access != document.access)
+    };
+    for document in present.iter().filter(moved) {
+        for source in context.journal.sources(&batch.document(&document.id))? {
+            let source = DocumentId::new(Arc::clone(&batch.collection), source);
+            done.marks.push((source, Work::ENRICHMENT));
+        }
+    }
+    Ok(())
 }
 
 async fn remove(
@@ -206,6 +267,7 @@ async fn write(
     let rules = context.rules_digest();
     let (unchanged, changed): (Vec<_>, Vec<_>) = present.into_iter().partition(|document| {
         !document.changed
+            && !document.looked_at
             && document
                 .state
                 .as_ref()
@@ -226,6 +288,7 @@ async fn write(
             None => document.state.as_ref().map(|state| Known {
                 shape: state.shape.clone(),
                 rev: state.rev,
+                record: None,
             }),
             Some(found) => found.clone(),
         };
@@ -248,6 +311,14 @@ async fn write(
             context.deriver.properties(&batch.collection, &document.document),
             &version,
         );
+        if document.is_intact(&desired, known.as_ref(), epoch, |name| {
+            context.copy_rules.owns(name)
+        }) {
+            done.unchanged += 1;
+            done.outcomes
+                .push(Outcome::new(document.id, document.left, StateChange::Keep));
+            continue;
+        }
         match NodeWrite::build(
             document.place.key.clone(),
             &desired,
@@ -323,6 +394,8 @@ async fn write(
 struct Known {
     shape: RecordShape,
     rev: u64,
+    /// The record itself, where it was read from the graph.
+    record: Option<JsonMap>,
 }
 
 /// Reads the records of all documents whose state is not of this epoch: by key, `None` for those without a node.
@@ -335,10 +408,11 @@ async fn stored_records(
     let keys: Vec<DocumentKey> = documents
         .iter()
         .filter(|document| {
-            document
-                .state
-                .as_ref()
-                .is_none_or(|state| state.epoch != Some(epoch))
+            document.looked_at
+                || document
+                    .state
+                    .as_ref()
+                    .is_none_or(|state| state.epoch != Some(epoch))
         })
         .map(|document| document.place.key.clone())
         .collect();
@@ -352,7 +426,8 @@ async fn stored_records(
                 Some(record) => Some(Known {
                     shape: RecordShape::of_stored(record, |name| context.copy_rules.owns(name))
                         .map_err(|error| StageFault::from(GraphError::from(error)))?,
-                    rev: record.get("rev").and_then(serde_json::Value::as_u64).unwrap_or(0),
+                    rev: record.get("rev").and_then(Value::as_u64).unwrap_or(0),
+                    record: Some(record.clone()),
                 }),
                 None => None,
             };

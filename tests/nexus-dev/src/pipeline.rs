@@ -69,6 +69,11 @@ impl Pipeline {
         }
     }
 
+    /// The types to report: those that edges have.
+    pub(crate) fn types(&self) -> Vec<String> {
+        self.graph.types()
+    }
+
     /// Tells when a statement has ended the process that is played. Only with quirks it ever does.
     pub(crate) fn death(&self) -> watch::Receiver<bool> {
         self.dead.subscribe()

@@ -6,9 +6,10 @@
 use serde_json::{Value, json};
 
 use super::{RowTooLarge, Statement, batches, by_keys, quoted, unions};
+use crate::graph::foreign::ForeignType;
 use crate::graph::literal::SafeLiteral;
 use crate::graph::record::{ACTIVE, EDGE_PAD, EdgeRecord};
-use crate::graph::schema::EdgeType;
+use crate::graph::schema::{EdgeType, NodeLabel};
 
 /// How the outgoing edges of a node are walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -168,6 +169,40 @@ pub fn neighbours(form: HopForm, kinds: &[EdgeType], sources: &[&SafeLiteral]) -
                 let key = quoted(source);
                 let (label, name, range) = (kind.source().name(), kind.name(), form.range());
                 let columns = columns(&format!("'{key}'"), *kind);
+                format!("MATCH (a:{label} {{key:'{key}'}})-[r:{name}{range}]->(b) {columns}")
+            })
+        }
+    }
+}
+
+/// Lists the outgoing edges of documents that are of other people's types (section 8), one branch a document and type: columns `a`,
+/// `t`, `k`, `c`, `i`, the last three the key, the collection and the id of the node at the other end, null where it has none.
+pub fn foreign_edges(form: HopForm, kinds: &[ForeignType], sources: &[&SafeLiteral]) -> Vec<Statement> {
+    let label = NodeLabel::Document.name();
+    let columns = |a: &str, kind: &ForeignType| {
+        format!(
+            "RETURN {a} AS a, '{}' AS t, b.key AS k, b.collection AS c, b.vector_id AS i",
+            kind.as_str()
+        )
+    };
+    match form {
+        HopForm::ParameterHop => kinds
+            .iter()
+            .flat_map(|kind| {
+                let (name, columns) = (kind.as_str(), columns("k", kind));
+                let text =
+                    format!("UNWIND $keys AS k MATCH (a:{label} {{key: k}})-[r:{name}]->(b) {columns}");
+                by_keys("foreign_edges", &text, sources)
+            })
+            .collect(),
+        HopForm::PlainHop | HopForm::RangeHop => {
+            let branches: Vec<(&SafeLiteral, &ForeignType)> = sources
+                .iter()
+                .flat_map(|source| kinds.iter().map(move |kind| (*source, kind)))
+                .collect();
+            unions("foreign_edges", &branches, |(source, kind)| {
+                let (key, name, range) = (quoted(source), kind.as_str(), form.range());
+                let columns = columns(&format!("'{key}'"), kind);
                 format!("MATCH (a:{label} {{key:'{key}'}})-[r:{name}{range}]->(b) {columns}")
             })
         }

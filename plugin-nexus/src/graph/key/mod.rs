@@ -22,7 +22,7 @@ pub use bucket::{BUCKETS, Bucket};
 pub use document::DocumentKey;
 pub use run::{RUN_ID_LEN, RunId};
 
-use super::literal::{LiteralError, SafeLiteral};
+use super::literal::{LiteralError, Part, SafeLiteral};
 use super::schema::NodeLabel;
 
 /// A key of one kind of node.
@@ -92,6 +92,15 @@ impl DomainKey {
     /// [`LiteralError::Alphabet`] or [`LiteralError::NotCanonical`] for a text that is none.
     pub fn parse(text: &str) -> Result<Self, LiteralError> {
         parsed(text, 1, "a domain key has one part").map(Self)
+    }
+
+    /// The domain's name; `None` for one that was too long to be spelled out.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        match self.0.decode().ok()?.pop()? {
+            Part::Text(name) => Some(name),
+            Part::Digest(_) => None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::work::{Batch, Claim, Priority, Stage, Work};
+use super::queues::Lines;
 use super::{ALONE_AFTER, Claimed, Micros, Pending, Place, index};
 
 /// How long edges wait for a stream of nodes to end.
@@ -19,10 +20,7 @@ impl Pending {
     pub(in super::super) fn claim(&mut self, stage: Stage, most: usize, now: Instant) -> Claimed {
         let now = self.micros(now);
         self.wake(now);
-        let lines = match stage {
-            Stage::Nodes => &mut self.nodes,
-            Stage::Edges => &mut self.edges,
-        };
+        let lines = self.lines(stage);
         let bulk_first = lines.turn + 1 >= TURNS;
         let order = if bulk_first {
             [Priority::Bulk, Priority::Interactive]
@@ -33,10 +31,7 @@ impl Pending {
         for priority in order {
             match self.claim_of(stage, priority, most, now) {
                 Claimed::Batch(batch) => {
-                    let lines = match stage {
-                        Stage::Nodes => &mut self.nodes,
-                        Stage::Edges => &mut self.edges,
-                    };
+                    let lines = self.lines(stage);
                     lines.turn = match priority {
                         Priority::Bulk => 0,
                         Priority::Interactive => lines.turn.saturating_add(1).min(TURNS),
@@ -50,16 +45,29 @@ impl Pending {
         soon.map_or(Claimed::Nothing, Claimed::Soon)
     }
 
+    fn lines(&mut self, stage: Stage) -> &mut Lines {
+        match stage {
+            Stage::Nodes => &mut self.nodes,
+            Stage::Edges => &mut self.edges,
+            Stage::Enrichment => &mut self.enrichment,
+        }
+    }
+
     fn claim_of(&mut self, stage: Stage, priority: Priority, most: usize, now: Micros) -> Claimed {
         let idle = self.in_flight[index(stage)].is_empty();
         let mut soon = None;
         let Self {
-            slots, nodes, edges, ..
+            slots,
+            nodes,
+            edges,
+            enrichment,
+            ..
         } = self;
-        // Nodes that hold up the edges; none hold up nodes.
+        // What holds the stage up. Nobody waits for an import's enrichment; after a single change somebody may.
         let (lines, ahead) = match stage {
             Stage::Nodes => (nodes, None),
             Stage::Edges => (edges, Some(&*nodes)),
+            Stage::Enrichment => (enrichment, (priority == Priority::Bulk).then_some(&*edges)),
         };
         let turns = lines.of(priority);
         let mut found = None;
@@ -82,7 +90,7 @@ impl Pending {
                 if let Some(slot) = slot {
                     let age = now.saturating_sub(slot.at);
                     let hurry = age >= EDGE_PATIENCE.as_micros() as u64;
-                    if !hurry && ahead.is_some_and(|nodes| nodes.holds(&collection)) {
+                    if !hurry && ahead.is_some_and(|ahead| ahead.holds(&collection)) {
                         break;
                     }
                     let linger = LINGER.as_micros() as u64;

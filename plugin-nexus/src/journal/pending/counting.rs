@@ -29,7 +29,7 @@ impl Pending {
     /// What is waiting. Looks at the head of each queue and at what is at work, not at everything.
     pub(in super::super) fn depth(&self, now: Instant) -> Depth {
         let now = self.micros(now);
-        let heads = [&self.nodes, &self.edges]
+        let heads = [&self.nodes, &self.edges, &self.enrichment]
             .into_iter()
             .flat_map(|lines| [&lines.interactive, &lines.bulk])
             .flat_map(|turns| &turns.queues)
@@ -46,6 +46,7 @@ impl Pending {
         Depth {
             nodes: self.counts.stages[0],
             edges: self.counts.stages[1],
+            enrichment: self.counts.stages[2],
             waiting: self.counts.waiting,
             in_flight: self.in_flight.iter().map(HashSet::len).sum(),
             oldest: oldest.map_or(Duration::ZERO, |oldest| {

@@ -6,8 +6,8 @@
 //!   import does not hold up a user's change, and is not held up for ever itself;
 //! - a batch is full, or the stage is idle, or its oldest document has waited for [`LINGER`] (Nagle's rule: small batches
 //!   only while nothing else is under way);
-//! - edges wait while nodes of their collection are queued (they would be compared again), but not for longer than
-//!   [`EDGE_PATIENCE`];
+//! - edges wait while nodes of their collection are queued (they would be compared again), and so does an import's enrichment
+//!   while edges are, but not for longer than [`EDGE_PATIENCE`];
 //! - a document that was at work when the process ended more than once is worked on alone ([`ALONE_AFTER`]).
 //!
 //! A million waiting documents have to fit in memory: ordered maps do not double, times are numbers.
@@ -104,8 +104,8 @@ struct Slot {
 /// How many documents are where.
 #[derive(Debug, Default, Clone, Copy)]
 struct Counts {
-    /// By stage: nodes, edges.
-    stages: [usize; 2],
+    /// By stage.
+    stages: [usize; 3],
     waiting: usize,
 }
 
@@ -117,9 +117,10 @@ pub(super) struct Pending {
     counts: Counts,
     nodes: Lines,
     edges: Lines,
+    enrichment: Lines,
     waiting: BinaryHeap<Reverse<(Micros, DocumentId)>>,
     /// Documents at work, by stage.
-    in_flight: [HashSet<DocumentId>; 2],
+    in_flight: [HashSet<DocumentId>; 3],
 }
 
 impl Pending {
@@ -131,6 +132,7 @@ impl Pending {
             counts: Counts::default(),
             nodes: Lines::default(),
             edges: Lines::default(),
+            enrichment: Lines::default(),
             waiting: BinaryHeap::new(),
             in_flight: Default::default(),
         }
@@ -140,6 +142,8 @@ impl Pending {
 fn stage_of(work: Work) -> Stage {
     if work.has(Work::NODE) {
         Stage::Nodes
+    } else if work.within(Work::ALL).is_none() {
+        Stage::Enrichment
     } else {
         Stage::Edges
     }
@@ -154,6 +158,7 @@ fn index(stage: Stage) -> usize {
     match stage {
         Stage::Nodes => 0,
         Stage::Edges => 1,
+        Stage::Enrichment => 2,
     }
 }
 
@@ -358,6 +363,7 @@ impl Pending {
         match queued {
             Some((Stage::Nodes, priority)) => self.nodes.of(priority).push(document),
             Some((Stage::Edges, priority)) => self.edges.of(priority).push(document),
+            Some((Stage::Enrichment, priority)) => self.enrichment.of(priority).push(document),
             None => {}
         }
     }

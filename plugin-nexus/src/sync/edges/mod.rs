@@ -83,7 +83,8 @@ pub(super) async fn run(
     verify_relations(context, connection, batch, &related, &refused).await?;
     kill_point("verified-edges");
     related.delete_orphans(context, &connection.graph).await?;
-    Ok(settle(batch, plans, related, &refused, epoch))
+    let enriches = context.config.enrichment.enabled;
+    Ok(settle(batch, plans, related, &refused, epoch, enriches))
 }
 
 /// Reads a sample of the other relations back.
@@ -114,6 +115,7 @@ fn settle(
     mut related: Related,
     refused: &HashMap<Arc<str>, String>,
     epoch: u32,
+    enriches: bool,
 ) -> Done {
     let mut done = Done::default();
     let mut plans: HashMap<Arc<str>, Plan> = plans
@@ -130,7 +132,15 @@ fn settle(
         }
         let undone = claim.work.has(Work::EDGES) && similar.is_none()
             || claim.work.has(Work::RELATIONS) && relations.is_none();
-        let mut outcome = Outcome::new(id, Work::NONE, StateChange::Keep);
+        let moved = similar
+            .as_ref()
+            .is_some_and(|plan| plan.asserted() + plan.retracted() > 0)
+            || relations.as_ref().is_some_and(|plan| !plan.edges.is_empty());
+        let left = match enriches && moved {
+            true => Work::ENRICHMENT,
+            false => claim.work.within(Work::ENRICHMENT),
+        };
+        let mut outcome = Outcome::new(id, left, StateChange::Keep);
         if undone {
             // Gone meanwhile, or its node was lost: the first stage knows what to do.
             outcome.left = claim.work.and(Work::NODE);

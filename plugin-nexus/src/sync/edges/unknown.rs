@@ -30,7 +30,10 @@ pub(super) async fn unknown_edges(
             continue;
         };
         let across = context.journal.across(&document)?;
-        if state.edges_epoch != Some(epoch) || across.is_some_and(|across| across.epoch != Some(epoch)) {
+        if claim.work.has(Work::LOOK)
+            || state.edges_epoch != Some(epoch)
+            || across.is_some_and(|across| across.epoch != Some(epoch))
+        {
             ids.insert(key(&document)?, Arc::clone(&claim.id));
         }
     }

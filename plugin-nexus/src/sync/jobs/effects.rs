@@ -70,6 +70,7 @@ enum What {
     Unchanged,
     Deleted,
     Edges,
+    Enriched,
     Failed,
 }
 
@@ -80,6 +81,7 @@ struct Tally {
     unchanged: u64,
     deleted: u64,
     edges: u64,
+    enriched: u64,
     failed: u64,
     settled: u64,
 }
@@ -91,6 +93,7 @@ impl Tally {
             What::Unchanged => &mut self.unchanged,
             What::Deleted => &mut self.deleted,
             What::Edges => &mut self.edges,
+            What::Enriched => &mut self.enriched,
             What::Failed => &mut self.failed,
         } += 1;
     }
@@ -123,6 +126,7 @@ impl Jobs {
                 document,
                 what: match (stage, &outcome.state) {
                     (Stage::Edges, _) => What::Edges,
+                    (Stage::Enrichment, _) => What::Enriched,
                     (Stage::Nodes, StateChange::Put(_)) => What::Written,
                     (Stage::Nodes, StateChange::Keep) => What::Unchanged,
                     (Stage::Nodes, StateChange::Remove) => What::Deleted,
@@ -219,10 +223,7 @@ impl Jobs {
 
 /// One line a batch and job; those of jobs that nobody asked for are for the curious.
 fn tell(number: u64, correlation_id: &str, trigger: Trigger, stage: Stage, batch: &Batch, tally: &Tally) {
-    let stage = match stage {
-        Stage::Nodes => "nodes",
-        Stage::Edges => "edges",
-    };
+    let stage = stage.name();
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -234,6 +235,7 @@ fn tell(number: u64, correlation_id: &str, trigger: Trigger, stage: Stage, batch
                 unchanged = tally.unchanged,
                 deleted = tally.deleted,
                 edges = tally.edges,
+                enriched = tally.enriched,
                 failed = tally.failed,
                 settled = tally.settled,
                 "a batch of a job is done"

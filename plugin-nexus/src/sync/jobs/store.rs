@@ -13,6 +13,7 @@ use vectorizer_plugin_api::FaultCode;
 use vectorizer_plugin_api::model::{CollectionInfo, Fields, Page as Documents};
 
 use super::super::context::{Context, unless_gone};
+use super::super::enrichment;
 use super::super::fault::StageFault;
 use super::super::refusal::{compared_fields, seen};
 use super::page::{Page, Turn};
@@ -97,6 +98,7 @@ fn compare(context: &Context, turn: &Turn, name: &str, names: &BTreeSet<String>)
     let collection: Arc<str> = name.into();
     let fields = compared_fields(&info);
     let (mut missing, mut changed, mut all) = (Vec::new(), Vec::new(), Vec::new());
+    let mut plain = Vec::new();
     let dead_letters = context.journal.dead_letter_count() > 0;
     for document in &documents.documents {
         let id = DocumentId::new(Arc::clone(&collection), document.id.as_str());
@@ -117,6 +119,9 @@ fn compare(context: &Context, turn: &Turn, name: &str, names: &BTreeSet<String>)
         let waits = turn.job.order.kind == JobKind::Reconcile
             && (is_queued(context, &id) || is_half_way(context, &id, head.as_ref(), &now));
         if same || waits {
+            if same && enrichment::is_missing(context, document.payload.as_ref()) {
+                plain.push(id.id);
+            }
             continue;
         }
         match head {
@@ -132,10 +137,15 @@ fn compare(context: &Context, turn: &Turn, name: &str, names: &BTreeSet<String>)
         if !turn.job.order.dry_run {
             context.journal.distrust_all(&collection, &all)?;
         }
-        turn.hint(context, &collection, &all, Work::ALL)?;
+        let enrichment = match context.config.enrichment.enabled {
+            true => Work::ENRICHMENT,
+            false => Work::NONE,
+        };
+        turn.hint(context, &collection, &all, Work::ALL.and(enrichment))?;
     } else {
         missing.append(&mut changed);
         turn.hint(context, &collection, &missing, Work::NODE)?;
+        turn.hint(context, &collection, &plain, Work::ENRICHMENT)?;
     }
     match documents.next {
         Some(next) => page.cursor.after = Some(next),

@@ -147,6 +147,20 @@ impl Deriver {
             .collect()
     }
 
+    /// The domains from the top down to this one; itself alone where it is not known any more.
+    pub(in crate::sync) fn domain_path(&self, name: &str) -> Vec<String> {
+        let classifier = self.classifier();
+        let known = classifier
+            .iter()
+            .flat_map(|classifier| classifier.hierarchy().ancestors(name));
+        let mut path: Vec<String> = known.map(str::to_owned).collect();
+        if path.is_empty() {
+            path.push(name.to_owned());
+        }
+        path.reverse();
+        path
+    }
+
     /// Whether no document is related to anything.
     pub(in crate::sync) fn is_idle(&self) -> bool {
         !self.structure.sources && self.classifier.is_none() && self.extractor.is_none()

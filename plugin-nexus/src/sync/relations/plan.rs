@@ -100,6 +100,8 @@ struct Draft {
     before: Option<Relations>,
     /// Whether that is what the graph holds.
     trusted: bool,
+    /// Whether somebody else may have changed them meanwhile.
+    looked_at: bool,
     derived_from: u128,
     wanted: Wanted,
 }
@@ -171,6 +173,8 @@ fn survey(
     mut derived: Derived,
     epoch: u32,
 ) -> Result<Vec<Draft>, StageFault> {
+    let looked_at = batch.claims.iter().filter(|claim| claim.work.has(Work::LOOK));
+    let looked_at: BTreeSet<&Arc<str>> = looked_at.map(|claim| &claim.id).collect();
     let mut drafts = Vec::with_capacity(ids.len());
     for id in ids {
         let document = batch.document(&id);
@@ -179,7 +183,11 @@ fn survey(
         let key = DocumentKey::new(&batch.collection, &id).map_err(GraphError::from)?;
         let draft = match (documents.get(id.as_ref()), state) {
             (Some(found), Some(state)) => {
-                describe(context, document, key, found, &state, before, &mut derived, epoch)?
+                let draft = describe(context, document, key, found, &state, before, &mut derived, epoch)?;
+                Draft {
+                    looked_at: looked_at.contains(&id),
+                    ..draft
+                }
             }
             (None, None) => Draft {
                 document,
@@ -187,6 +195,7 @@ fn survey(
                 born: None,
                 before,
                 trusted: true,
+                looked_at: false,
                 derived_from: 0,
                 wanted: Wanted::New(Vec::new()),
             },
@@ -261,6 +270,7 @@ fn describe(
         born: Some(state.born),
         before,
         trusted,
+        looked_at: false,
         derived_from,
         wanted,
     })
@@ -281,11 +291,12 @@ fn stand(context: &Context, edges: &[RelationEdge]) -> Result<bool, StageFault> 
     Ok(true)
 }
 
-/// The active relations that the graph holds of those documents whose remembered ones are not relied upon.
+/// The active relations that the graph holds of those documents whose remembered ones are not relied upon, or may have been
+/// changed by others.
 async fn held(graph: &Graph, drafts: &[Draft]) -> Result<HashMap<String, Vec<RelationEdge>>, StageFault> {
     let unknown: Vec<DocumentKey> = drafts
         .iter()
-        .filter(|draft| !draft.trusted)
+        .filter(|draft| !draft.trusted || draft.looked_at)
         .map(|draft| draft.key.clone())
         .collect();
     if unknown.is_empty() {
@@ -311,7 +322,7 @@ async fn held(graph: &Graph, drafts: &[Draft]) -> Result<HashMap<String, Vec<Rel
             kind,
             target,
             target_born: SEEN_IN_GRAPH,
-            confidence: 0.0,
+            confidence: edge.weight.as_f64().unwrap_or_default() as f32,
             count: 0,
         });
     }
@@ -378,10 +389,10 @@ fn compare(
     epoch: u32,
 ) -> Result<RelationPlan, StageFault> {
     let remembered = draft.remembered();
-    let known = if draft.trusted {
-        remembered.to_vec()
-    } else {
-        with_remembered(held, draft)
+    let known = match (draft.trusted, draft.looked_at) {
+        (true, false) => remembered.to_vec(),
+        (true, true) => as_it_is(held, remembered),
+        (false, _) => with_remembered(held, draft),
     };
     let collection = &draft.document.collection;
     let (mut asserted, mut retracted) = (Vec::new(), Vec::new());
@@ -420,6 +431,28 @@ fn compare(
             after,
         },
     })
+}
+
+/// What the graph holds, where others may have changed it: of what is remembered, that which is still there.
+fn as_it_is(mut held: Vec<RelationEdge>, remembered: &[RelationEdge]) -> Vec<RelationEdge> {
+    for edge in &mut held {
+        let same = |other: &&RelationEdge| (other.kind, &other.target) == (edge.kind, &edge.target);
+        if let Some(written) = remembered.iter().find(same) {
+            // Of the others the weight is not a confidence. What is written is rounded.
+            let weighs = matches!(edge.kind, RelationKind::Mentions | RelationKind::BelongsTo);
+            let is_off = (edge.confidence - written.confidence).abs() > 2.0 * CONFIDENCE_TOLERANCE;
+            let confidence = if weighs && is_off {
+                edge.confidence
+            } else {
+                written.confidence
+            };
+            *edge = RelationEdge {
+                confidence,
+                ..written.clone()
+            };
+        }
+    }
+    held
 }
 
 /// What the graph holds of a document's own edges, and what it may hold only in the other direction: an edge that was refused half

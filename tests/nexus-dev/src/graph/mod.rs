@@ -195,6 +195,11 @@ impl Graph {
         self.engine.graph_store().all_labels()
     }
 
+    /// The types that edges have.
+    pub(crate) fn types(&self) -> Vec<String> {
+        self.engine.graph_store().all_edge_types()
+    }
+
     /// Brings everything written since the last checkpoint into the file. Does nothing when nothing was written.
     ///
     /// # Errors

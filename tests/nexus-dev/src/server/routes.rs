@@ -39,7 +39,8 @@ pub(crate) struct App {
 pub(crate) fn router(app: App, api_key: Option<ApiKey>, fault_route: bool) -> Router {
     let mut guarded = Router::new()
         .route("/cypher", post(cypher))
-        .route("/schema/labels", get(labels));
+        .route("/schema/labels", get(labels))
+        .route("/schema/rel_types", get(types));
     if fault_route {
         guarded = guarded.route("/_faults", get(show_faults).post(set_faults).delete(clear_faults));
     }
@@ -218,6 +219,18 @@ async fn labels(State(app): State<App>, ConnectInfo(line): ConnectInfo<Line>) ->
             .map(|(id, name)| json!({"name": name, "id": id}))
             .collect();
         Json(json!({ "labels": labels })).into_response()
+    };
+    probe(&app, &line, real).await
+}
+
+/// The types of edges in the order of their numbers.
+async fn types(State(app): State<App>, ConnectInfo(line): ConnectInfo<Line>) -> Response {
+    let real = async {
+        let types: Vec<Value> = (0_usize..)
+            .zip(app.pipeline.types())
+            .map(|(id, name)| json!({"name": name, "id": id}))
+            .collect();
+        Json(json!({ "types": types })).into_response()
     };
     probe(&app, &line, real).await
 }
