@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::graph::Capabilities;
 use crate::journal::Condition;
 use crate::sync::jobs::JobState;
-use crate::sync::{AuditReport, BreakerState, Context, Engine, LinkState};
+use crate::sync::{AuditReport, BreakerState, Context, Engine, LinkState, is_polled};
 
 /// The answer.
 #[derive(Debug, Clone, Serialize)]
@@ -42,6 +42,8 @@ pub struct Status {
     pub waiting_for_retry: usize,
     /// Age of the oldest of them.
     pub queue_oldest_seconds: f64,
+    /// Whether the graph is polled for what others change.
+    pub polled: bool,
     /// Whether nodes are yet to be looked for that no document is related to.
     pub orphan_sweep: bool,
     /// Documents that failed so often that they wait for nothing but a change or a replay; not counted above.
@@ -238,6 +240,7 @@ impl Status {
             queue_depth_enrichment: depth.enrichment,
             waiting_for_retry: depth.waiting,
             queue_oldest_seconds: depth.oldest.as_secs_f64(),
+            polled: is_polled(context),
             orphan_sweep: context.orphans.is_pending(),
             dead_letters: dead.values().sum(),
             journal: context.journal.condition(),

@@ -11,6 +11,7 @@ mod entities;
 mod faults;
 mod limits;
 mod permissions;
+mod poller;
 mod reconcile;
 mod similarity;
 mod structure;
@@ -33,6 +34,7 @@ pub use entities::{Entities, EntityList, EntityPattern};
 pub use faults::ConfigError;
 pub use limits::Limits;
 pub use permissions::{Permissions, PermissionsMode};
+pub use poller::{Poller, PollerMode};
 pub use reconcile::Reconcile;
 pub use similarity::{
     Candidates, Hybrid, Keyword, SearchCacheSettings, Similarity, SimilarityMethod, SimilarityOverride,
@@ -96,6 +98,9 @@ pub struct Config {
     /// What the graph says of documents, in their payloads.
     #[serde(default)]
     pub enrichment: Enrichment,
+    /// How changes in the graph are looked for, where no webhook tells of them.
+    #[serde(default)]
+    pub poller: Poller,
     /// Webhooks that tell of changes in the graph.
     #[serde(default)]
     pub webhooks: Webhooks,
@@ -273,6 +278,7 @@ impl Config {
         self.domains.check("domains", &mut faults);
         self.permissions.check("permissions", &mut faults);
         self.enrichment.check("enrichment", &mut faults);
+        self.poller.check("poller", &mut faults);
         self.webhooks.check("webhooks", &mut faults);
         for (index, collection) in self.collections.iter().enumerate() {
             let key = format!("collections[{index}]");

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::key::DocumentKey;
 use super::nodes::literals;
 use super::schema::EdgeType;
-use super::{Graph, GraphError, NodeKey, bad_answer, catalogue};
+use super::{Graph, GraphError, Statement, bad_answer, catalogue};
 
 /// Types that are looked at, at most: each is a branch a document.
 const MOST_TYPES: usize = 32;
@@ -72,39 +72,66 @@ impl Graph {
         types: &[ForeignType],
         sources: &[DocumentKey],
     ) -> Result<Vec<ForeignEdge>, GraphError> {
-        let wanted: HashSet<&str> = sources.iter().map(NodeKey::as_str).collect();
+        let wanted: HashSet<&DocumentKey> = sources.iter().collect();
         let mut found = Vec::new();
         for statement in catalogue::edges::foreign_edges(self.forms.hops, types, &literals(sources)) {
-            for row in self.read(&statement, &["a", "t", "k", "c", "i"]).await? {
-                let Ok([source, kind, key, collection, id]) = <[Value; 5]>::try_from(row) else {
-                    return Err(bad_answer(&statement, "a row has not five values"));
+            for row in self.read(&statement, &COLUMNS).await? {
+                let edge = ForeignEdge::read(&statement, row)?;
+                let asked = |edge: &ForeignEdge| {
+                    wanted.contains(&edge.source) && types.iter().any(|known| known.as_str() == edge.kind)
                 };
-                let source = source.as_str().filter(|text| wanted.contains(text));
-                let source = source.and_then(|text| DocumentKey::parse(text).ok());
-                let kind = kind
-                    .as_str()
-                    .filter(|name| types.iter().any(|known| known.as_str() == *name));
-                let (Some(source), Some(kind)) = (source, kind) else {
-                    return Err(bad_answer(&statement, "an edge that was not asked for"));
-                };
-                if [&key, &collection, &id].iter().all(|value| value.is_null()) {
-                    continue;
+                match edge {
+                    Some(edge) if asked(&edge) => found.push(edge),
+                    Some(_) => return Err(bad_answer(&statement, "an edge that was not asked for")),
+                    None => {}
                 }
-                let target = match (key, collection, id) {
-                    (Value::String(key), Value::String(collection), Value::String(id)) => {
-                        let is_ours = DocumentKey::new(&collection, &id).is_ok_and(|own| own.as_str() == key);
-                        is_ours.then_some((collection, id))
-                    }
-                    _ => None,
-                };
-                found.push(ForeignEdge {
-                    source,
-                    kind: kind.to_owned(),
-                    target,
-                });
             }
         }
         Ok(found)
+    }
+
+    /// All edges of a type that lead away from documents, `most` of them at most. Scans the label.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Nexus`].
+    pub async fn scan_foreign(
+        &self,
+        kind: &ForeignType,
+        most: usize,
+    ) -> Result<Vec<ForeignEdge>, GraphError> {
+        let statement = catalogue::edges::scan_foreign(kind, most);
+        let mut found = Vec::new();
+        for row in self.read(&statement, &COLUMNS).await? {
+            found.extend(ForeignEdge::read(&statement, row)?);
+        }
+        Ok(found)
+    }
+}
+
+const COLUMNS: [&str; 5] = ["a", "t", "k", "c", "i"];
+
+impl ForeignEdge {
+    /// Reads a row; `None` for an edge of a node that is no document of ours, or to one that is gone.
+    fn read(statement: &Statement, row: Vec<Value>) -> Result<Option<Self>, GraphError> {
+        let Ok([source, kind, key, collection, id]) = <[Value; 5]>::try_from(row) else {
+            return Err(bad_answer(statement, "a row has not five values"));
+        };
+        if [&key, &collection, &id].iter().all(|value| value.is_null()) {
+            return Ok(None);
+        }
+        let source = source.as_str().and_then(|text| DocumentKey::parse(text).ok());
+        let (Some(source), Value::String(kind)) = (source, kind) else {
+            return Ok(None);
+        };
+        let target = match (key, collection, id) {
+            (Value::String(key), Value::String(collection), Value::String(id)) => {
+                let is_ours = DocumentKey::new(&collection, &id).is_ok_and(|own| own.as_str() == key);
+                is_ours.then_some((collection, id))
+            }
+            _ => None,
+        };
+        Ok(Some(Self { source, kind, target }))
     }
 }
 

@@ -36,7 +36,7 @@ pub use edge::Edge;
 pub use edges::{Neighbour, OutgoingSimilar, TwoHops};
 pub use error::GraphError;
 pub use foreign::{ForeignEdge, ForeignType};
-pub use key::{Bucket, DocumentKey, DomainKey, EntityKey, NodeKey, RunId, SourceKey};
+pub use key::{BUCKETS, Bucket, DocumentKey, DomainKey, EntityKey, NodeKey, RunId, SourceKey};
 pub use nodes::{BucketEntry, BucketListing, NodeVersion, NodeWrite};
 pub use record::{JsonMap, NodeRecord, RecordShape};
 pub use write::Refused;

@@ -197,6 +197,27 @@ impl Graph {
         Ok(listing)
     }
 
+    /// Reads the documents of buckets whole. Nodes whose record is lost are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Nexus`].
+    pub async fn read_buckets(&self, buckets: &[Bucket]) -> Result<Vec<(DocumentKey, JsonMap)>, GraphError> {
+        let mut found = Vec::new();
+        for statement in catalogue::nodes::read_buckets(NodeLabel::Document, buckets) {
+            for row in self.read(&statement, &["k", "d"]).await? {
+                let Ok([key, node]) = <[Value; 2]>::try_from(row) else {
+                    return Err(bad_answer(&statement, "a row has not two values"));
+                };
+                let key = key.as_str().and_then(|text| DocumentKey::parse(text).ok());
+                if let (Some(key), Value::Object(node)) = (key, node) {
+                    found.push((key, record::without_decorations(node)));
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Counts the nodes of a label.
     ///
     /// # Errors

@@ -22,6 +22,7 @@
 //! | `mserver` | the server that was checked last, postcard |
 //! | `mcanary` | 8 bytes, big-endian: the last move of the canary |
 //! | `mmodel` | what was learned from labelled documents, postcard |
+//! | `mheard` | nothing; there once a webhook came |
 //! | `mretracted` | nothing; there while the graph may hold edges that were retracted softly |
 //!
 //! The form of a document in a key is told in [`super::keys`]. A record that cannot be read is reported and taken for one

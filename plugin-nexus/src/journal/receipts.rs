@@ -13,6 +13,7 @@ use super::disk::Disk;
 use super::{DocumentId, Journal, JournalError, Priority, Work};
 
 const RECEIPT: u8 = b'v';
+const META_HEARD: &[u8] = b"mheard";
 /// Names that are kept, some 60 bytes of memory each.
 const MOST: usize = 500_000;
 /// Names that are forgotten with each delivery, at most.
@@ -33,6 +34,8 @@ pub enum Receipt {
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
     names: HashSet<u128>,
+    /// Whether a delivery ever came.
+    heard: bool,
     /// By the time when they may be forgotten.
     ends: BTreeSet<(u64, u128)>,
 }
@@ -40,7 +43,10 @@ pub(super) struct Receipts {
 impl Receipts {
     /// Those of the last run. One that cannot be read is removed.
     pub(super) fn load(disk: &Disk) -> Result<Self, JournalError> {
-        let mut receipts = Self::default();
+        let mut receipts = Self {
+            heard: disk.get(META_HEARD)?.is_some(),
+            ..Self::default()
+        };
         let parse = |key: &[u8], value: &[u8]| {
             let damaged = || JournalError::Damaged { what: "receipt" };
             let name = key.get(1..).and_then(|name| name.try_into().ok());
@@ -65,6 +71,11 @@ fn receipt_key(name: u128) -> Vec<u8> {
 }
 
 impl Journal {
+    /// Whether a delivery ever came.
+    pub fn has_heard(&self) -> bool {
+        self.receipts.lock().heard
+    }
+
     /// Takes a delivery that came `now` (Unix seconds), is called `name`, and may be forgotten at `end`: the documents have this
     /// work. It is on disk after the next [`Journal::flush`].
     ///
@@ -91,6 +102,9 @@ impl Journal {
             return Ok(Receipt::NoRoom);
         }
         changes.put(receipt_key(name), end.to_be_bytes());
+        if !receipts.heard {
+            changes.put(META_HEARD, []);
+        }
         let moment = self.timing.now();
         {
             let mut desk = self.desk.lock();
@@ -114,6 +128,7 @@ impl Journal {
             receipts.names.remove(&end.1);
         }
         receipts.insert(name, end);
+        receipts.heard = true;
         drop(receipts);
         self.work.notify_waiters();
         Ok(Receipt::Taken)

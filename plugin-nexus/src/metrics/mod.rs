@@ -6,12 +6,13 @@
 mod scrape;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry,
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounter,
+    IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 use scrape::gauge;
@@ -70,6 +71,8 @@ pub struct Metrics {
     unjournaled: IntCounter,
     webhooks: IntCounterVec,
     enrichments: IntCounterVec,
+    poll_seconds: CounterVec,
+    poll_found: IntCounterVec,
     dead_letters: IntGauge,
     dead_lettered: IntCounterVec,
     breaker_state: IntGauge,
@@ -216,6 +219,20 @@ impl Metrics {
                 ),
                 &["result"],
             )?,
+            poll_seconds: CounterVec::new(
+                opts(
+                    "poll_seconds_total",
+                    "Time for which the graph was polled, by what for",
+                ),
+                &["what"],
+            )?,
+            poll_found: IntCounterVec::new(
+                opts(
+                    "poll_found_total",
+                    "Documents about which somebody else changed something, as polling found",
+                ),
+                &["what"],
+            )?,
             enrichments: IntCounterVec::new(
                 opts(
                     "enrichments_total",
@@ -282,6 +299,8 @@ impl Metrics {
         registry.register(Box::new(metrics.unjournaled.clone()))?;
         registry.register(Box::new(metrics.webhooks.clone()))?;
         registry.register(Box::new(metrics.enrichments.clone()))?;
+        registry.register(Box::new(metrics.poll_seconds.clone()))?;
+        registry.register(Box::new(metrics.poll_found.clone()))?;
         registry.register(Box::new(metrics.dead_letters.clone()))?;
         registry.register(Box::new(metrics.dead_lettered.clone()))?;
         registry.register(Box::new(metrics.breaker_state.clone()))?;
@@ -345,6 +364,14 @@ impl Metrics {
     /// Counts a delivery of a webhook.
     pub fn webhook_received(&self, result: &str) {
         self.webhooks.with_label_values(&[result]).inc();
+    }
+
+    /// Counts a look at the graph for what others changed.
+    pub fn polled(&self, what: &str, took: Duration, found: usize) {
+        self.poll_seconds
+            .with_label_values(&[what])
+            .inc_by(took.as_secs_f64());
+        self.poll_found.with_label_values(&[what]).inc_by(found as u64);
     }
 
     /// Counts a batch that went back.

@@ -14,12 +14,13 @@ use super::learning::{Learning, labels};
 use super::likeness::WordCounts;
 use super::link::Link;
 use super::neighbours::Candidate;
+use super::poller::SeenNodes;
 use super::relations::{DeriveError, Deriver, OrphanSweep};
 use super::search_cache::SearchCache;
 use crate::config::Config;
 use crate::domains::Knowledge;
-use crate::journal::Journal;
 pub(crate) use crate::journal::unix_micros as now_micros;
+use crate::journal::{Journal, Work};
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
 
@@ -54,6 +55,8 @@ pub struct Context {
     /// What is learned from labelled documents.
     pub learning: Learning,
     pub(in crate::sync) searches: SearchCache,
+    /// How nodes looked last.
+    pub seen: SeenNodes,
     /// How common words are.
     pub(in crate::sync) words: WordCounts,
     births: AtomicU64,
@@ -88,6 +91,7 @@ impl Context {
             jobs: Jobs::load(&journal),
             searches: SearchCache::new(config.similarity.cache),
             words: WordCounts::default(),
+            seen: SeenNodes::default(),
             config,
             host,
             client,
@@ -105,6 +109,14 @@ impl Context {
     /// Changes with all settings that decide what a document becomes in the graph, and with what was learned.
     pub(super) fn rules_digest(&self) -> u64 {
         self.copy_rules.digest().rotate_left(1) ^ self.deriver.digest()
+    }
+
+    /// The work of enriching a payload, where that is asked for.
+    pub fn enrichment(&self) -> Work {
+        match self.config.enrichment.enabled {
+            true => Work::ENRICHMENT,
+            false => Work::NONE,
+        }
     }
 
     /// A number that no node was given before: it begins with the time and never stands still.

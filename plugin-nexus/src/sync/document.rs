@@ -126,16 +126,20 @@ pub(super) struct Version<'a> {
 /// Properties that change with each write.
 const OF_A_WRITE: [&str; 3] = ["rev", "synced_at", "_pad"];
 
+/// Whether a property is what the document gave its node, rather than the node's name or the time of its writing.
+pub(super) fn counts_as_content(name: &str) -> bool {
+    !OF_A_WRITE.contains(&name) && name != "key" && name != GC
+}
+
 /// Whether a stored record says what it should, and nothing beside that under a name of the plugin's.
 pub(super) fn says(record: &JsonMap, desired: &JsonMap, owns: impl Fn(&str) -> bool) -> bool {
-    let counts = |name: &str| !OF_A_WRITE.contains(&name) && name != "key" && name != GC;
     let as_desired = desired
         .iter()
-        .filter(|(name, _)| counts(name))
+        .filter(|(name, _)| counts_as_content(name))
         .all(|(name, value)| record.get(name).is_some_and(|stored| is_same(stored, value)));
-    let beside = record
-        .iter()
-        .any(|(name, value)| counts(name) && owns(name) && !value.is_null() && !desired.contains_key(name));
+    let beside = record.iter().any(|(name, value)| {
+        counts_as_content(name) && owns(name) && !value.is_null() && !desired.contains_key(name)
+    });
     as_desired && !beside
 }
 

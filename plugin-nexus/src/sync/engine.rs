@@ -14,7 +14,7 @@ use vectorizer_plugin_api::{ChangeBatch, Fault, FaultCode, Host};
 
 use super::context::Context;
 use super::keeper::Keeper;
-use super::{jobs, lane, learning, supervisor, sweep};
+use super::{jobs, lane, learning, poller, supervisor, sweep};
 use crate::config::Config;
 use crate::journal::{Durability, Intake, IntakeEvent, Journal, Journaling, Stage, Unjournaled, Work, split};
 use crate::kill_point::kill_point;
@@ -87,6 +87,7 @@ impl Engine {
             tasks.push(runtime.spawn(sweep::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(jobs::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(learning::run(context(), self.stop.subscribe())));
+            tasks.push(runtime.spawn(poller::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(lane::run(context(), Stage::Edges, self.stop.subscribe())));
             tasks.push(runtime.spawn(lane::run(context(), Stage::Enrichment, self.stop.subscribe())));
             for _ in 0..self.context.config.sync.worker_threads {

@@ -18,6 +18,7 @@ use super::enrichment;
 use super::fault::StageFault;
 use super::fingerprint::{fingerprint, fingerprint_text};
 use super::lane::{Done, Failed};
+use super::poller;
 use super::verify::verify_nodes;
 use crate::graph::literal::LiteralError;
 use crate::graph::verify::WrittenNode;
@@ -282,7 +283,7 @@ async fn write(
     let stored = stored_records(context, &connection.graph, &changed, epoch).await?;
     let synced_at = now_text();
     let mut writes = Vec::with_capacity(changed.len());
-    for document in changed {
+    for mut document in changed {
         let known = match stored.get(document.place.key.as_str()) {
             // Of this epoch: the journal knows.
             None => document.state.as_ref().map(|state| Known {
@@ -292,6 +293,17 @@ async fn write(
             }),
             Some(found) => found.clone(),
         };
+        if document.looked_at && known.is_none() && document.state.is_some() {
+            // Somebody deleted it, and with it the edges of those that had it among their nearest.
+            document.left = document.left.and(Work::SPREAD).and(Work::RELATIONS);
+            let id = batch.document(&document.id);
+            for source in context.journal.sources(&id)? {
+                let source = DocumentId::new(Arc::clone(&batch.collection), source);
+                done.marks.push((source, Work::EDGES));
+            }
+            let across = context.journal.sources_across(&id)?.into_iter();
+            done.marks.extend(across.map(|source| (source, Work::EDGES)));
+        }
         let rev = known
             .as_ref()
             .map_or(0, |known| known.rev)
@@ -373,13 +385,16 @@ async fn write(
         .collect();
     verify_nodes(context, &connection.graph, sample, how).await?;
     kill_point("verified-nodes");
-    for (row, (_, document, (state, lost))) in writes.into_iter().enumerate() {
+    for (row, (write, document, (state, lost))) in writes.into_iter().enumerate() {
         if let Some(error) = refused.get(&row) {
             done.failed.push(Failed {
                 id: document.id,
                 error: error.clone(),
             });
             continue;
+        }
+        if poller::is_on(context) {
+            context.seen.wrote(write.key(), write.record().props());
         }
         done.written.push(Arc::clone(&document.id));
         let mut outcome = Outcome::new(document.id, document.left, StateChange::Put(state));

@@ -149,11 +149,7 @@ fn take(context: &Context, request: &Request) -> Result<(Receipt, usize), Refusa
 
 /// What there is to do about the documents.
 fn work_of(context: &Context, touched: Touched) -> Work {
-    let enrichment = match context.config.enrichment.enabled {
-        true => Work::ENRICHMENT,
-        false => Work::NONE,
-    };
-    enrichment.and(match touched {
+    context.enrichment().and(match touched {
         Touched::Node => Work::NODE.and(Work::LOOK),
         Touched::OwnEdge => Work::EDGES.and(Work::RELATIONS).and(Work::LOOK),
         Touched::ForeignEdge => Work::NONE,

@@ -209,6 +209,19 @@ pub fn foreign_edges(form: HopForm, kinds: &[ForeignType], sources: &[&SafeLiter
     }
 }
 
+/// Lists the edges of another people's type that lead away from documents, `most` of them at most, by a scan (section 8): columns as
+/// of [`foreign_edges`].
+pub fn scan_foreign(kind: &ForeignType, most: usize) -> Statement {
+    let (label, kind) = (NodeLabel::Document.name(), kind.as_str());
+    Statement::quoting(
+        "scan_foreign",
+        format!(
+            "MATCH (a:{label})-[r:{kind}]->(b) \
+             RETURN a.key AS a, '{kind}' AS t, b.key AS k, b.collection AS c, b.vector_id AS i LIMIT {most}"
+        ),
+    )
+}
+
 /// Walks two hops (section 8), every path: columns `a`, `b`, `c`, `w`, `act`, `w2`, `act2`.
 pub fn two_hops(
     form: HopForm,

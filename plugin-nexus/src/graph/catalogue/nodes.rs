@@ -114,6 +114,17 @@ pub fn list_buckets(label: NodeLabel, buckets: &[Bucket]) -> Vec<Statement> {
     })
 }
 
+/// Reads the whole nodes of buckets (section 9): columns `k` and `d`, in no order.
+pub fn read_buckets(label: NodeLabel, buckets: &[Bucket]) -> Vec<Statement> {
+    let label = label.name();
+    unions("read_buckets", buckets, |bucket| {
+        format!(
+            "MATCH (d:{label} {{bucket:'{}'}}) RETURN d.key AS k, d AS d",
+            quoted(bucket.literal())
+        )
+    })
+}
+
 /// The `most` next nodes of a label behind a key, in the order of keys (section 9): columns `k` and `d`. Scans the label.
 pub fn page_nodes(label: NodeLabel, after: &str, most: usize) -> Statement {
     let label = label.name();

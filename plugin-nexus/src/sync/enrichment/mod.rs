@@ -33,7 +33,7 @@ use crate::kill_point::kill_point;
 const OURS: &str = "_nexus";
 
 /// Edges that documents own.
-const OWNED: [EdgeType; 5] = [
+pub(super) const OWNED: [EdgeType; 5] = [
     EdgeType::SimilarTo,
     EdgeType::Mentions,
     EdgeType::BelongsTo,

@@ -137,11 +137,7 @@ fn compare(context: &Context, turn: &Turn, name: &str, names: &BTreeSet<String>)
         if !turn.job.order.dry_run {
             context.journal.distrust_all(&collection, &all)?;
         }
-        let enrichment = match context.config.enrichment.enabled {
-            true => Work::ENRICHMENT,
-            false => Work::NONE,
-        };
-        turn.hint(context, &collection, &all, Work::ALL.and(enrichment))?;
+        turn.hint(context, &collection, &all, Work::ALL.and(context.enrichment()))?;
     } else {
         missing.append(&mut changed);
         turn.hint(context, &collection, &missing, Work::NODE)?;

@@ -1,0 +1,55 @@
+//! How changes in the graph are looked for, where no webhook tells of them.
+
+use serde::Deserialize;
+
+use super::Faults;
+
+/// `poller:`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Poller {
+    /// `auto`: while payloads are enriched and no webhook ever came; `on`; `off`. Default `auto`.
+    pub mode: PollerMode,
+    /// How often Nexus's counters are looked at, 50 to 60000. Default 250.
+    pub interval_ms: u64,
+    /// Share of the time in which Nexus is read from for this, 0.001 to 1. Default 0.05.
+    pub share: f64,
+}
+
+/// When the graph is polled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PollerMode {
+    /// While payloads are enriched and no webhook ever came.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+impl Default for Poller {
+    fn default() -> Self {
+        Self {
+            mode: PollerMode::default(),
+            interval_ms: 250,
+            share: 0.05,
+        }
+    }
+}
+
+impl Poller {
+    pub(super) fn check(&self, key: &str, faults: &mut Faults) {
+        let Self {
+            mode: _,
+            interval_ms,
+            share,
+        } = *self;
+        faults.range(&format!("{key}.interval_ms"), interval_ms, 50, 60_000);
+        if !(0.001..=1.0).contains(&share) {
+            let reason = format!("{share} is out of range; allowed are 0.001 to 1");
+            faults.add(&format!("{key}.share"), &reason);
+        }
+    }
+}
