@@ -1,6 +1,7 @@
 //! Plugin routes in an axum server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,10 +11,15 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::any;
 use tokio::sync::oneshot;
-use vectorizer_plugin_api::{Caller, Request, Responder, Response, Role};
+use vectorizer_plugin_api::{Access, Caller, Request, Responder, Response, Role};
 
 use crate::host::PluginHost;
 use crate::routes::RouteMatch;
+
+/// Longest body, in bytes, of a route that anybody may call: it is held in memory before anything is known of who sent it.
+const PUBLIC_BODY_LIMIT: usize = 4 << 20;
+/// How long a body may take to come.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Headers that carry credentials: consumed by the host, not shown to plugins.
 const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
@@ -21,7 +27,7 @@ const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization"
 /// A router with all plugin routes, to be merged into a server's own. `classify` says who a request comes from;
 /// `body_limit` is in bytes.
 ///
-/// Answers of its own, in Vectorizer's error shape: 401 and 403 for callers without the right, 404, 405, 413, and 500
+/// Answers of its own, in Vectorizer's error shape: 401 and 403 for callers without the right, 404, 405, 408, 413, and 500
 /// for a plugin that gives no usable answer.
 pub fn router<S>(
     host: &Arc<PluginHost>,
@@ -69,7 +75,18 @@ async fn handle(
             Role::User | Role::Admin => error(403, "forbidden", "this needs an administrator's credentials"),
         };
     }
-    let Ok(body) = axum::body::to_bytes(body, body_limit).await else {
+    let body_limit = match access {
+        Access::Public => body_limit.min(PUBLIC_BODY_LIMIT),
+        Access::User | Access::Admin => body_limit,
+    };
+    let Ok(body) = tokio::time::timeout(BODY_PATIENCE, axum::body::to_bytes(body, body_limit)).await else {
+        return error(
+            408,
+            "request_timeout",
+            &format!("the body did not come within {} s", BODY_PATIENCE.as_secs()),
+        );
+    };
+    let Ok(body) = body else {
         return error(
             413,
             "payload_too_large",

@@ -4,6 +4,8 @@
 
 mod setup;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -297,6 +299,7 @@ fn a_delivery_that_is_not_genuine_is_refused_and_has_no_effect() {
             400,
         ),
         ("too long", broken(&vec![b' '; (1 << 20) + 1]), 413),
+        ("far too long", broken(&vec![b' '; 10 << 20]), 413),
     ] {
         let (status, answer) = sender.send(&delivery).unwrap();
         assert_eq!(status, expected, "{what}: {answer}");
@@ -316,6 +319,30 @@ fn a_delivery_that_is_not_genuine_is_refused_and_has_no_effect() {
     });
     let (server, _) = setup.host();
     assert_eq!(Sender::new(&server.url).send(&good()).unwrap().0, 404);
+    assert!(server.stop().unwrap().success());
+}
+
+#[test]
+fn a_body_that_does_not_come_holds_nobody_up_and_is_given_up() {
+    let setup = setup(Kind::Dev);
+    let _nexus = setup.nexus();
+    let (server, client) = setup.host();
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let mut slow = TcpStream::connect(&address).unwrap();
+    slow.write_all(
+        format!("POST {ANY} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{")
+            .as_bytes(),
+    )
+    .unwrap();
+    client.create("c", DIMENSION, "Cosine").unwrap();
+    client.insert("c", &documents(2)).unwrap();
+    client.settle(PATIENCE).unwrap();
+    assert_eq!(payload(&client, "d1")["_nexus"]["node_id"], "c/d1");
+    slow.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut answer = [0; 64];
+    let read = slow.read(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(server.stop().unwrap().success());
 }
 
