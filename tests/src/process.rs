@@ -161,6 +161,12 @@ impl Server {
             .map_err(|error| TestError::Process(format!("the size of files cannot be limited: {error}")))
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))

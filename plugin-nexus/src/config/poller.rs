@@ -53,3 +53,37 @@ impl Poller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{Config, PollerMode};
+
+    #[test]
+    fn wrong_settings_of_polling_and_enrichment_are_named_all_at_once() {
+        let section = json!({
+            "nexus_url": "http://127.0.0.1:1",
+            "poller": {"interval_ms": 10, "share": 0},
+            "enrichment": {"max_entities": 257, "max_related": 1000},
+        });
+        let error = Config::from_json(&section.to_string()).unwrap_err();
+        assert_eq!(
+            error.faults,
+            [
+                "nexus_integration.enrichment.max_entities: 257 is out of range; allowed are 0 to 256",
+                "nexus_integration.enrichment.max_related: 1000 is out of range; allowed are 0 to 256",
+                "nexus_integration.poller.interval_ms: 10 is out of range; allowed are 50 to 60000",
+                "nexus_integration.poller.share: 0 is out of range; allowed are 0.001 to 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_is_polled_for_payloads_that_are_left_alone() {
+        let section = json!({"nexus_url": "http://127.0.0.1:1"});
+        let config = Config::from_json(&section.to_string()).unwrap();
+        assert_eq!(config.poller.mode, PollerMode::Auto);
+        assert!(!config.enrichment.enabled);
+    }
+}

@@ -5,7 +5,7 @@
 //! median of its repetitions. An aim that is missed is said so and is no failure.
 //!
 //! The plugin is always the real shared library in a real [`vectorizer_host_shim::PluginHost`]; the store behind it is made up
-//! and in memory (`store.rs`), so what a vector database does is in no figure. The graph server is the program that
+//! and in memory (`store.rs`), so what a vector database does is in no figure but those of the way back. The graph server is the program that
 //! `NEXUS_SERVER_BIN` names, else nexus-dev.
 
 #![allow(clippy::unwrap_used, reason = "a failing benchmark may panic")]
@@ -27,6 +27,7 @@ mod replay;
 mod report;
 mod store;
 mod throughput;
+mod way_back;
 
 use clap::Parser;
 
@@ -43,7 +44,7 @@ struct Measurement {
     run: Step,
 }
 
-const MEASUREMENTS: [Measurement; 6] = [
+const MEASUREMENTS: [Measurement; 7] = [
     Measurement {
         name: "hook",
         long: false,
@@ -58,6 +59,11 @@ const MEASUREMENTS: [Measurement; 6] = [
         name: "lag",
         long: false,
         run: lag::run,
+    },
+    Measurement {
+        name: "way-back",
+        long: true,
+        run: way_back::run,
     },
     Measurement {
         name: "backlog",

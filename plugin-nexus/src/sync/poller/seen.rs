@@ -16,7 +16,7 @@ use crate::graph::DocumentKey;
 /// Nodes that are remembered, some 40 bytes of memory each; of further ones changes are not noticed.
 const MOST: usize = 2_000_000;
 
-/// See the [module](self).
+/// How nodes of ours looked last, as a digest of their properties each.
 #[derive(Debug, Default)]
 pub struct SeenNodes(Mutex<HashMap<u64, u64>>);
 
