@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use setup::{DIMENSION, PATIENCE, Setup, change_config, vector};
+use vectorizer_tests::TestError;
 use vectorizer_tests::nexus::{Kind, Nexus};
 use vectorizer_tests::process::{Server, wait_until};
 use vectorizer_tests::vectorizer::Vectorizer;
@@ -299,10 +300,14 @@ fn a_delivery_that_is_not_genuine_is_refused_and_has_no_effect() {
             400,
         ),
         ("too long", broken(&vec![b' '; (1 << 20) + 1]), 413),
-        ("far too long", broken(&vec![b' '; 10 << 20]), 413),
     ] {
         let (status, answer) = sender.send(&delivery).unwrap();
         assert_eq!(status, expected, "{what}: {answer}");
+    }
+    // The host answers and hangs up before all of it came; a sender that still sends may see only that.
+    match sender.send(&broken(&vec![b' '; 10 << 20])) {
+        Ok((413, _)) | Err(TestError::Http { .. }) => {}
+        other => panic!("10 MB were taken: {other:?}"),
     }
     client.settle(PATIENCE).unwrap();
     assert_eq!(payload(&client, "d1"), payload_before);

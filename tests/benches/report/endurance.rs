@@ -17,8 +17,8 @@ const DOCUMENTS: u64 = 2_000;
 /// Documents that change together, and then the queue is waited for.
 const WAVE: u64 = 200;
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Caches and pools fill at first; that of searches forgets after five minutes.
-const WARM_UP: f64 = 0.5;
+/// Caches and pools fill at first.
+const WARM_UP: f64 = 0.25;
 /// Share of the rest at its beginning and its end whose medians are compared.
 const ENDS: f64 = 0.2;
 /// In less time hardly anything grows so much: no verdict is given then.
