@@ -72,7 +72,7 @@ fn fill(client: &Vectorizer, documents: usize) {
             .iter()
             .map(|n| {
                 let vector = (0..DIMENSION)
-                    .map(|axis| ((n * (axis + 3)) as f32 * 0.37).sin())
+                    .map(|axis| (((n + 1) * (axis + 3)) as f32 * 0.37).sin())
                     .collect();
                 let payload = json!({"title": format!("title {n}"), "content": format!("a short text {n}")});
                 (name(*n), vector, payload)
