@@ -102,17 +102,17 @@ impl GraphEvent {
                 let source = message.source_node.ok_or_else(|| missing("source_node"))?;
                 let target = message.target_node.ok_or_else(|| missing("target_node"))?;
                 let is_ours = |kind: &EdgeType| kind.name() == relationship.rel_type;
+                let touched = match EdgeType::ALL.iter().any(is_ours) {
+                    true => Touched::OwnEdge,
+                    false => Touched::ForeignEdge,
+                };
                 let mut documents = Vec::new();
                 documents.extend(source.document("source_node")?);
-                documents.extend(target.document("target_node")?);
+                let end = target.document("target_node")?;
+                // Nothing is told of edges that lead to a document, since they cannot be read.
+                documents.extend(end.filter(|_| touched == Touched::OwnEdge));
                 documents.dedup();
-                Ok(Self {
-                    touched: match EdgeType::ALL.iter().any(is_ours) {
-                        true => Touched::OwnEdge,
-                        false => Touched::ForeignEdge,
-                    },
-                    documents,
-                })
+                Ok(Self { touched, documents })
             }
             "node.updated" => {
                 let node = message.node.ok_or_else(|| missing("node"))?;
@@ -184,10 +184,17 @@ mod tests {
     }
 
     #[test]
-    fn an_event_names_the_documents_at_both_ends() {
+    fn an_event_names_the_documents_that_it_concerns() {
+        let event = parse(&relationship("SIMILAR_TO", document("d", "2"))).unwrap();
+        assert_eq!(event.touched, Touched::OwnEdge);
+        assert_eq!(event.documents, names(&[("c", "1"), ("d", "2")]));
         let event = parse(&relationship("CITES", document("d", "2"))).unwrap();
         assert_eq!(event.touched, Touched::ForeignEdge);
-        assert_eq!(event.documents, names(&[("c", "1"), ("d", "2")]));
+        assert_eq!(
+            event.documents,
+            names(&[("c", "1")]),
+            "an edge of others is told of at its source"
+        );
         let event = parse(&relationship("SIMILAR_TO", document("c", "1"))).unwrap();
         assert_eq!(event.touched, Touched::OwnEdge);
         assert_eq!(event.documents, names(&[("c", "1")]));
@@ -204,7 +211,7 @@ mod tests {
             json!({"id": 2, "labels": ["Document"], "properties": {"collection": "c"}}),
             json!({"id": 2, "labels": ["Document"], "properties": {"collection": "c", "vector_id": null}}),
         ] {
-            let event = parse(&relationship("CITES", other.clone())).unwrap();
+            let event = parse(&relationship("SIMILAR_TO", other.clone())).unwrap();
             assert_eq!(event.documents, names(&[("c", "1")]), "{other}");
         }
     }
