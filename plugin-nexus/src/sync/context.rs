@@ -19,6 +19,7 @@ use super::relations::{DeriveError, Deriver, OrphanSweep};
 use super::search_cache::SearchCache;
 use crate::config::Config;
 use crate::domains::Knowledge;
+use crate::graph::{ForeignType, GraphError};
 pub(crate) use crate::journal::unix_micros as now_micros;
 use crate::journal::{Journal, Work};
 use crate::metrics::Metrics;
@@ -109,6 +110,15 @@ impl Context {
     /// Changes with all settings that decide what a document becomes in the graph, and with what was learned.
     pub(super) fn rules_digest(&self) -> u64 {
         self.copy_rules.digest().rotate_left(1) ^ self.deriver.digest()
+    }
+
+    /// The edge types of this Nexus that are not the plugin's; none where it cannot tell.
+    ///
+    /// # Errors
+    /// `StageFault::Link`, `StageFault::Server`.
+    pub(in crate::sync) async fn foreign_types(&self) -> Result<Vec<ForeignType>, StageFault> {
+        let names = self.client.relationship_types().await.map_err(GraphError::from)?;
+        Ok(ForeignType::among(&names.unwrap_or_default()))
     }
 
     /// The work of enriching a payload, where that is asked for.

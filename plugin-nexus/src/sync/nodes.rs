@@ -216,11 +216,23 @@ fn tell_of_access(
         before.is_some_and(|access| access != document.access)
     };
     for document in present.iter().filter(moved) {
-        for source in context.journal.sources(&batch.document(&document.id))? {
-            let source = DocumentId::new(Arc::clone(&batch.collection), source);
-            done.marks.push((source, Work::ENRICHMENT));
-        }
+        mark_sources(context, &batch.document(&document.id), Work::ENRICHMENT, done)?;
     }
+    Ok(())
+}
+
+/// Finds this work for the documents, also of other collections, that have an edge to one.
+fn mark_sources(
+    context: &Context,
+    document: &DocumentId,
+    work: Work,
+    done: &mut Done,
+) -> Result<(), StageFault> {
+    let beside = context.journal.sources(document)?.into_iter();
+    let beside = beside.map(|source| DocumentId::new(Arc::clone(&document.collection), source));
+    let across = context.journal.sources_across(document)?;
+    done.marks
+        .extend(beside.chain(across).map(|source| (source, work)));
     Ok(())
 }
 
@@ -296,13 +308,7 @@ async fn write(
         if document.looked_at && known.is_none() && document.state.is_some() {
             // Somebody deleted it, and with it the edges of those that had it among their nearest.
             document.left = document.left.and(Work::SPREAD).and(Work::RELATIONS);
-            let id = batch.document(&document.id);
-            for source in context.journal.sources(&id)? {
-                let source = DocumentId::new(Arc::clone(&batch.collection), source);
-                done.marks.push((source, Work::EDGES));
-            }
-            let across = context.journal.sources_across(&id)?.into_iter();
-            done.marks.extend(across.map(|source| (source, Work::EDGES)));
+            mark_sources(context, &batch.document(&document.id), Work::EDGES, done)?;
         }
         let rev = known
             .as_ref()

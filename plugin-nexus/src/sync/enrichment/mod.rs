@@ -25,7 +25,7 @@ use super::fault::StageFault;
 use super::lane::{Done, Failed};
 use crate::graph::literal::Part;
 use crate::graph::schema::EdgeType;
-use crate::graph::{DocumentKey, DomainKey, EntityKey, ForeignEdge, ForeignType, Graph, Neighbour};
+use crate::graph::{DocumentKey, DomainKey, EntityKey, ForeignEdge, Graph, Neighbour};
 use crate::journal::{Batch, DocumentId, Outcome, StateChange, Work};
 use crate::kill_point::kill_point;
 
@@ -120,12 +120,7 @@ async fn read(context: &Context, graph: &Graph, subjects: &[Subject]) -> Result<
             around.owned.entry(edge.source.clone()).or_default().push(edge);
         }
     }
-    let types = context
-        .client
-        .relationship_types()
-        .await
-        .map_err(crate::graph::GraphError::from)?;
-    let types = ForeignType::among(&types.unwrap_or_default());
+    let types = context.foreign_types().await?;
     if !types.is_empty() {
         for edge in graph.foreign_edges(&types, &keys).await? {
             around.foreign.entry(edge.source.clone()).or_default().push(edge);
@@ -172,7 +167,7 @@ fn write(
     now: &str,
 ) -> Result<Done, StageFault> {
     let mut done = Done::default();
-    let mut settled: BTreeMap<Arc<str>, Option<String>> = BTreeMap::new();
+    let mut refused: BTreeMap<Arc<str>, String> = BTreeMap::new();
     for subject in subjects {
         let block = describe(context, &subject, around)?;
         let Some(patch) = subject.stored.patch(&block, now) else {
@@ -184,7 +179,7 @@ fn write(
             Ok(Some(true)) => done.enriched += 1,
             Ok(Some(false) | None) => {}
             Err(fault) if fault.code == FaultCode::Invalid => {
-                settled.insert(Arc::clone(&subject.id), Some(fault.to_string()));
+                refused.insert(Arc::clone(&subject.id), fault.to_string());
             }
             Err(fault) => return Err(fault.into()),
         }
@@ -196,7 +191,7 @@ fn write(
     }
     for claim in &batch.claims {
         let id = Arc::clone(&claim.id);
-        match settled.remove(&claim.id).flatten() {
+        match refused.remove(&claim.id) {
             Some(error) => done.failed.push(Failed { id, error }),
             None => done
                 .outcomes

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use super::super::connection::Connection;
 use super::super::context::{Context, now_micros};
 use super::super::fault::StageFault;
+use crate::graph::DocumentKey;
 use crate::graph::literal::Part;
-use crate::graph::{DocumentKey, ForeignType, GraphError};
 use crate::journal::Work;
 
 /// Edges of a type that are looked at, at most.
@@ -37,13 +37,8 @@ impl ForeignEdges {
         context: &Arc<Context>,
         connection: &Connection,
     ) -> Result<usize, StageFault> {
-        let names = context
-            .client
-            .relationship_types()
-            .await
-            .map_err(GraphError::from)?;
         let mut now: BTreeMap<DocumentKey, u64> = BTreeMap::new();
-        for kind in ForeignType::among(&names.unwrap_or_default()) {
+        for kind in context.foreign_types().await? {
             let edges = connection.graph.scan_foreign(&kind, MOST_EDGES).await?;
             if edges.len() == MOST_EDGES && !std::mem::replace(&mut self.told, true) {
                 tracing::warn!(
