@@ -24,6 +24,7 @@ pub mod access;
 mod admin;
 #[cfg(not(fuzzing))]
 mod allocator;
+mod api;
 pub mod backoff;
 pub mod config;
 pub mod domains;
@@ -42,6 +43,7 @@ pub mod payload;
 pub mod plugin;
 pub mod similarity;
 pub mod status;
+mod strict_json;
 pub mod structure;
 pub mod sync;
 pub mod webhooks;

@@ -10,8 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use vectorizer_plugin_api::Request;
 
-use super::query::Query;
-use super::{AdminError, body};
+use crate::api::{self, ApiError, Query};
 use crate::journal::{Chosen, DeadLetter, DocumentId, Journal};
 
 const LIST: &str = "/admin/sync/dead-letters";
@@ -25,7 +24,7 @@ pub(super) const ROUTES: [(&str, &str); 4] =
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
 
-pub(super) fn respond(journal: &Journal, request: &Request) -> Option<Result<Value, AdminError>> {
+pub(super) fn respond(journal: &Journal, request: &Request) -> Option<Result<Value, ApiError>> {
     Some(match (request.method.as_str(), request.path.as_str()) {
         ("GET", LIST) => list(journal, &request.query),
         ("GET", ITEM) => item(journal, &request.query),
@@ -35,12 +34,12 @@ pub(super) fn respond(journal: &Journal, request: &Request) -> Option<Result<Val
     })
 }
 
-fn list(journal: &Journal, query: &str) -> Result<Value, AdminError> {
+fn list(journal: &Journal, query: &str) -> Result<Value, ApiError> {
     let query = Query::parse(query, &["collection", "after", "limit"])?;
     let limit = query.count("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
     let after = match query.text("after")? {
         Some(text) => Some(
-            decode(text).ok_or_else(|| AdminError::field("after", "must be the `next` of another page"))?,
+            decode(text).ok_or_else(|| ApiError::field("after", "must be the `next` of another page"))?,
         ),
         None => None,
     };
@@ -56,23 +55,23 @@ fn list(journal: &Journal, query: &str) -> Result<Value, AdminError> {
     }))
 }
 
-fn item(journal: &Journal, query: &str) -> Result<Value, AdminError> {
+fn item(journal: &Journal, query: &str) -> Result<Value, ApiError> {
     let query = Query::parse(query, &["collection", "id"])?;
     let document = DocumentId::new(query.required("collection")?, query.required("id")?);
     match journal.dead_letter(&document)? {
         Some(letter) => Ok(show(&document, &letter)),
-        None => Err(AdminError::NotFound("the document is no dead letter")),
+        None => Err(ApiError::NotFound("the document is no dead letter")),
     }
 }
 
-fn replay(journal: &Journal, body: &[u8]) -> Result<Value, AdminError> {
+fn replay(journal: &Journal, body: &[u8]) -> Result<Value, ApiError> {
     let selection = Selection::parse(body)?;
     let count = journal.replay(selection.chosen()?)?;
     tracing::info!(count, "dead letters were replayed");
     Ok(json!({"replayed": count}))
 }
 
-fn purge(journal: &Journal, body: &[u8]) -> Result<Value, AdminError> {
+fn purge(journal: &Journal, body: &[u8]) -> Result<Value, ApiError> {
     let selection = Selection::parse(body)?;
     let count = journal.purge(selection.chosen()?)?;
     tracing::info!(count, "dead letters were purged");
@@ -90,17 +89,17 @@ struct Selection {
 }
 
 impl Selection {
-    fn parse(body: &[u8]) -> Result<Self, AdminError> {
-        body::parse(body)
+    fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        api::body(body)
     }
 
-    fn chosen(&self) -> Result<Chosen<'_>, AdminError> {
+    fn chosen(&self) -> Result<Chosen<'_>, ApiError> {
         match (self.collection.as_deref(), &self.ids) {
-            (Some(""), _) => Err(AdminError::field("collection", "must not be empty")),
+            (Some(""), _) => Err(ApiError::field("collection", "must not be empty")),
             (Some(collection), Some(ids)) => Ok(Chosen::Ids(collection, ids)),
             (Some(collection), None) => Ok(Chosen::Collection(collection)),
             (None, None) => Ok(Chosen::All),
-            (None, Some(_)) => Err(AdminError::field("ids", "need the collection that they are of")),
+            (None, Some(_)) => Err(ApiError::field("ids", "need the collection that they are of")),
         }
     }
 }
@@ -224,7 +223,7 @@ mod tests {
             },
         };
         let answer = super::respond(journal, &request).unwrap();
-        let answer = super::super::respond_with(answer.map(|body| (200, body)));
+        let answer = api::response(answer.map(|body| (200, body)));
         (answer.status, serde_json::from_slice(&answer.body).unwrap())
     }
 

@@ -5,8 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use vectorizer_plugin_api::Request;
 
-use super::query::Query;
-use super::{AdminError, body};
+use crate::api::{self, ApiError, Query};
 use crate::journal::DocumentId;
 use crate::sync::Context;
 
@@ -24,7 +23,7 @@ const MOST_GIVEN: usize = 10_000;
 /// Longest collection's name or id of a document that is labelled, in bytes.
 const LONGEST: usize = 1_024;
 
-type Answer = Result<(u16, Value), AdminError>;
+type Answer = Result<(u16, Value), ApiError>;
 
 pub(super) fn respond(context: &Context, request: &Request) -> Option<Answer> {
     Some(match (request.method.as_str(), request.path.as_str()) {
@@ -45,12 +44,12 @@ fn show(context: &Context) -> Value {
     })
 }
 
-fn check_enabled(context: &Context) -> Result<(), AdminError> {
+fn check_enabled(context: &Context) -> Result<(), ApiError> {
     if context.config.domains.enabled {
         return Ok(());
     }
     let why = "documents are not classified: domains.enabled is false";
-    Err(AdminError::Conflict(why.to_owned()))
+    Err(ApiError::Conflict(why.to_owned()))
 }
 
 fn train(context: &Context) -> Answer {
@@ -98,17 +97,17 @@ struct GivenLabel {
 
 fn label(context: &Context, request: &[u8]) -> Answer {
     check_enabled(context)?;
-    let LabelRequest { labels } = body::parse(request)?;
+    let LabelRequest { labels } = api::body(request)?;
     if labels.is_empty() || labels.len() > MOST_GIVEN {
         let reason = format!("must have 1 to {MOST_GIVEN} entries");
-        return Err(AdminError::field("labels", reason));
+        return Err(ApiError::field("labels", reason));
     }
     let mut given = Vec::with_capacity(labels.len());
     for (index, label) in labels.into_iter().enumerate() {
         let at = |name: &str| format!("labels[{index}].{name}");
         for (name, value) in [("collection", &label.collection), ("id", &label.id)] {
             if !(1..=LONGEST).contains(&value.len()) {
-                return Err(AdminError::field(
+                return Err(ApiError::field(
                     &at(name),
                     format!("must have 1 to {LONGEST} bytes"),
                 ));
@@ -118,7 +117,7 @@ fn label(context: &Context, request: &[u8]) -> Answer {
             && !context.deriver.knows_domain(domain)
         {
             let reason = format!("there is no domain '{domain}'; see GET {SHOW}");
-            return Err(AdminError::field(&at("domain"), reason));
+            return Err(ApiError::field(&at("domain"), reason));
         }
         given.push((DocumentId::new(label.collection, label.id), label.domain));
     }

@@ -9,8 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use vectorizer_plugin_api::{FaultCode, Request};
 
-use super::query::Query;
-use super::{AdminError, body};
+use crate::api::{self, ApiError, Query};
 use crate::sync::Context;
 use crate::sync::jobs::{Finding, GraphScope, Job, JobError, JobKind, Order, Trigger, correlation};
 
@@ -35,7 +34,7 @@ pub(super) const ROUTES: [(&str, &str); 7] = [
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 1_000;
 
-type Answer = Result<(u16, Value), AdminError>;
+type Answer = Result<(u16, Value), ApiError>;
 
 pub(super) fn respond(context: &Context, request: &Request) -> Option<Answer> {
     Some(match (request.method.as_str(), request.path.as_str()) {
@@ -85,7 +84,7 @@ struct BackfillRequest {
 }
 
 fn reconcile(context: &Context, request: &Request) -> Answer {
-    let wanted: ReconcileRequest = body::parse(&request.body)?;
+    let wanted: ReconcileRequest = api::body(&request.body)?;
     let graph = if wanted.graph.unwrap_or(true) {
         GraphScope::Full
     } else {
@@ -109,7 +108,7 @@ fn reconcile(context: &Context, request: &Request) -> Answer {
 }
 
 fn backfill(context: &Context, request: &Request) -> Answer {
-    let wanted: BackfillRequest = body::parse(&request.body)?;
+    let wanted: BackfillRequest = api::body(&request.body)?;
     let scope = scope(context, wanted.collection, wanted.collections)?;
     submit(
         context,
@@ -132,11 +131,11 @@ fn scope(
     context: &Context,
     one: Option<String>,
     several: Option<Vec<String>>,
-) -> Result<Option<BTreeSet<String>>, AdminError> {
+) -> Result<Option<BTreeSet<String>>, ApiError> {
     let (field, names) = match (one, several) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
-            return Err(AdminError::field(
+            return Err(ApiError::field(
                 "collections",
                 "must not stand beside `collection`",
             ));
@@ -145,31 +144,31 @@ fn scope(
         (None, Some(names)) => ("collections", names),
     };
     if names.is_empty() {
-        return Err(AdminError::field(field, "must not be empty"));
+        return Err(ApiError::field(field, "must not be empty"));
     }
     for name in &names {
         if name.is_empty() {
-            return Err(AdminError::field(field, "must not be empty"));
+            return Err(ApiError::field(field, "must not be empty"));
         }
         if !context.config.syncs(name) {
             let reason = format!("'{name}' is not synced: see `sync_all_collections` and `collections`");
-            return Err(AdminError::field(field, reason));
+            return Err(ApiError::field(field, reason));
         }
         if !is_known(context, name)? {
-            return Err(AdminError::NotFound("no such collection"));
+            return Err(ApiError::NotFound("no such collection"));
         }
     }
     Ok(Some(names.into_iter().collect()))
 }
 
 /// Whether the store has the collection, or the journal remembers documents of it.
-fn is_known(context: &Context, name: &str) -> Result<bool, AdminError> {
+fn is_known(context: &Context, name: &str) -> Result<bool, ApiError> {
     match context.host.collection(name) {
         // The name of a renamed collection is the other one's.
         Ok(found) if found.name == name => return Ok(true),
         Ok(_) => {}
         Err(fault) if fault.code == FaultCode::NotFound => {}
-        Err(fault) => return Err(AdminError::Store(fault)),
+        Err(fault) => return Err(ApiError::Store(fault)),
     }
     Ok(context.journal.ids_after(name, None)?.next().is_some()
         || context.journal.dead_letter_counts().contains_key(name))
@@ -177,7 +176,7 @@ fn is_known(context: &Context, name: &str) -> Result<bool, AdminError> {
 
 fn submit(context: &Context, request: &Request, order: Order) -> Answer {
     if !context.config.enabled {
-        return Err(AdminError::Conflict("the sync is switched off".to_owned()));
+        return Err(ApiError::Conflict("the sync is switched off".to_owned()));
     }
     let given = ["x-correlation-id", "x-request-id"]
         .into_iter()
@@ -203,8 +202,8 @@ fn submit(context: &Context, request: &Request, order: Order) -> Answer {
     Ok((202, body))
 }
 
-fn estimate(context: &Context, wanted: Option<&BTreeSet<String>>) -> Result<u64, AdminError> {
-    let collections = context.host.collections().map_err(AdminError::Store)?;
+fn estimate(context: &Context, wanted: Option<&BTreeSet<String>>) -> Result<u64, ApiError> {
+    let collections = context.host.collections().map_err(ApiError::Store)?;
     let in_scope = collections.iter().filter(|collection| {
         context.config.syncs(&collection.name)
             && wanted.is_none_or(|wanted| wanted.contains(&collection.name))
@@ -229,7 +228,7 @@ fn item(context: &Context, query: &str) -> Answer {
     let job = context
         .jobs
         .get(number)
-        .ok_or(AdminError::NotFound("no such job"))?;
+        .ok_or(ApiError::NotFound("no such job"))?;
     let mut shown = show(number, &job);
     shown["samples"] = json!(job.findings.samples);
     Ok((200, shown))
@@ -242,18 +241,18 @@ struct JobRequest {
     id: String,
 }
 
-fn number(id: &str) -> Result<u64, AdminError> {
+fn number(id: &str) -> Result<u64, ApiError> {
     id.parse()
-        .map_err(|_| AdminError::field("id", "must be the `job_id` of a job"))
+        .map_err(|_| ApiError::field("id", "must be the `job_id` of a job"))
 }
 
 fn steer(request: &[u8], change: impl FnOnce(u64) -> Result<Job, JobError>) -> Answer {
-    let request: JobRequest = body::parse(request)?;
+    let request: JobRequest = api::body(request)?;
     let number = number(&request.id)?;
     match change(number) {
         Ok(job) => Ok((200, show(number, &job))),
-        Err(JobError::Unknown) => Err(AdminError::NotFound("no such job")),
-        Err(error @ JobError::State(_)) => Err(AdminError::Conflict(error.to_string())),
+        Err(JobError::Unknown) => Err(ApiError::NotFound("no such job")),
+        Err(error @ JobError::State(_)) => Err(ApiError::Conflict(error.to_string())),
         Err(JobError::Journal(error)) => Err(error.into()),
     }
 }

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, each fault in a line that begins with its key.
 
 use crate::nexus::in_one_line;
+use crate::strict_json::Misfit;
 
 /// The section's name, with which every key begins.
 pub(super) const SECTION: &str = "nexus_integration";
@@ -14,21 +15,15 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// What serde finds wrong with the value of `key`.
-    pub(super) fn at(key: &str, error: &serde_json::Error) -> Self {
-        let fault = format!("{key}: {}", without_position(error));
+    /// What is wrong with the text.
+    pub(super) fn of(Misfit { field, reason }: &Misfit) -> Self {
+        let fault = match field {
+            Some(field) => format!("{SECTION}.{field}: {reason}"),
+            None => format!("{SECTION}: {reason}"),
+        };
         Self {
             faults: vec![in_one_line(fault.chars())],
         }
-    }
-}
-
-/// The message without serde's position in the JSON text, which the operator never saw.
-pub(crate) fn without_position(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    match message.rfind(" at line ") {
-        Some(at) => message[..at].to_owned(),
-        None => message,
     }
 }
 

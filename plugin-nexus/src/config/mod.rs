@@ -44,10 +44,10 @@ pub use structure::Structure;
 pub use sync::{OverflowPolicy, Sync};
 pub use webhooks::{Inbound, Webhooks};
 
-pub(crate) use faults::without_position;
-use faults::{Faults, SECTION};
+use faults::Faults;
 
 use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy};
+use crate::strict_json;
 
 /// The whole section.
 #[derive(Debug, Clone, Deserialize)]
@@ -208,17 +208,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with the first unknown key or wrong type, else with all values out of range.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let config: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let path = error.path().to_string();
-            let key = if path == "." {
-                SECTION.to_owned()
-            } else {
-                format!("{SECTION}.{path}")
-            };
-            ConfigError::at(&key, &error.into_inner())
-        })?;
-        reader.end().map_err(|error| ConfigError::at(SECTION, &error))?;
+        let config: Self = strict_json::parse(text.as_bytes()).map_err(|misfit| ConfigError::of(&misfit))?;
         config.check()?;
         Ok(config)
     }

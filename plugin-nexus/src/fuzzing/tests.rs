@@ -90,6 +90,7 @@ fn state() -> impl Strategy<Value = DocumentState> {
         let (epoch, edges_epoch, rev, born, fingerprint, copy_rules, vector) = numbers;
         DocumentState {
             access: 0,
+            content: 0,
             epoch,
             edges_epoch,
             rev,

@@ -13,7 +13,7 @@ use super::failure::{Failure, bounded};
 use super::pending::{Hint, Standing};
 use super::timing::Moment;
 use super::{
-    AcrossChange, Batch, Claim, DeadLetter, Desk, DocumentId, DocumentState, Fate, Journal, JournalError,
+    AcrossChange, Batch, Claim, DeadLetter, Desk, DocumentId, DocumentState, Event, Fate, Journal, JournalError,
     Priority, Refusal, RelationKind, RelationsChange, Verdict, Work,
 };
 
@@ -34,6 +34,8 @@ pub struct Outcome {
     pub relations: Option<RelationsChange>,
     /// How its edges to other collections changed; `None`: not at all.
     pub across: Option<AcrossChange>,
+    /// What happened to it that subscribers may want to be told of.
+    pub event: Option<Event>,
 }
 
 impl Outcome {
@@ -47,6 +49,7 @@ impl Outcome {
             lost: Vec::new(),
             relations: None,
             across: None,
+            event: None,
         }
     }
 }
@@ -66,6 +69,20 @@ pub enum StateChange {
 struct Sentence {
     document: DocumentId,
     verdict: Verdict,
+    /// Why it was refused.
+    cause: String,
+}
+
+impl Sentence {
+    fn event(&self) -> Option<(DocumentId, Event)> {
+        (self.verdict.fate == Fate::DeadLetter).then(|| {
+            let event = Event::SyncFailed {
+                cause: self.cause.clone(),
+                attempts: self.verdict.attempts,
+            };
+            (self.document.clone(), event)
+        })
+    }
 }
 
 impl Journal {
@@ -97,6 +114,7 @@ impl Journal {
         let verdicts = {
             let mut desk = self.desk.lock();
             let mut parted = Vec::new();
+            let mut events = Vec::new();
             for mut outcome in outcomes {
                 let document = batch.document(&outcome.id);
                 if desk.ended_lives != batch.ended_lives {
@@ -107,6 +125,7 @@ impl Journal {
                     desk.ended_lives += 1;
                     parted.extend(self.part(&document, &mut changes)?);
                 }
+                events.extend(outcome.event.map(|event| (document, event)));
                 done.insert(outcome.id, outcome.left);
             }
             for refusal in refusals {
@@ -138,7 +157,17 @@ impl Journal {
                 )?;
             }
             let sentences = self.judge(&desk, batch, refusals, moment, &mut changes)?;
+            events.extend(sentences.iter().filter_map(Sentence::event));
+            let mut messages = Vec::new();
+            for (document, event) in &events {
+                let mut outbox = self.outbox.lock();
+                outbox.address(document, event, moment, &mut messages, &mut changes)?;
+            }
             self.disk.apply(&changes)?;
+            if !messages.is_empty() {
+                self.outbox.lock().post(messages, now);
+                self.mail.notify_one();
+            }
             execute(&mut desk, sentences, moment)
         };
         self.work.notify_waiters();
@@ -287,6 +316,7 @@ impl Journal {
                     attempts: if fate == Fate::Anew { 0 } else { failures },
                     fate,
                 },
+                cause: bounded(&refusal.cause),
                 document,
             });
         }
@@ -380,7 +410,7 @@ impl Journal {
 fn execute(desk: &mut Desk, sentences: Vec<Sentence>, moment: Moment) -> Vec<Verdict> {
     sentences
         .into_iter()
-        .map(|Sentence { document, verdict }| {
+        .map(|Sentence { document, verdict, .. }| {
             match verdict.fate {
                 Fate::Anew => desk.pending.release(&document, moment.instant),
                 Fate::Waits(wait) | Fate::NoRoom(wait) => {

@@ -34,6 +34,7 @@ mod jobs;
 mod keys;
 mod labels;
 mod opening;
+mod outbox;
 mod pending;
 mod receipts;
 mod relations;
@@ -63,6 +64,10 @@ pub use error::JournalError;
 pub use failure::{Attempts, Fate, Refusal, Verdict};
 pub use intake::{Intake, IntakeEvent, Journaling, Overflow, Unjournaled, split};
 pub use jobs::{Standby, StateHead};
+pub use outbox::{
+    Attempt, Event, EventKind, LogEntry, Mail, Message, OutboxBounds, Retry, Subscriber, Undeliverable,
+    UndeliverablePage,
+};
 pub use receipts::Receipt;
 pub use relations::{RelationEdge, RelationKind, Relations, RelationsChange};
 pub use server::CheckedServer;
@@ -182,6 +187,10 @@ pub struct Journal {
     upkeep: Mutex<upkeep::Measured>,
     /// Taken before the desk.
     receipts: Mutex<receipts::Receipts>,
+    /// Taken after the desk.
+    outbox: Mutex<outbox::Outbox>,
+    /// Told when there may be something to send.
+    mail: Notify,
 }
 
 impl Journal {

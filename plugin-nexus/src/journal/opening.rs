@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::changes::Changes;
 use super::dead_letter::DeadIndex;
 use super::disk::Disk;
+use super::outbox::Outbox;
 use super::pending::{Hint, Pending};
 use super::receipts::Receipts;
 use super::storage::{Folder, Medium};
@@ -76,6 +77,8 @@ impl Journal {
             condition: Mutex::new(Condition::at_start(origin, loaded.clean, now.unix_micros)),
             upkeep: Mutex::default(),
             receipts: Mutex::new(loaded.receipts),
+            outbox: Mutex::new(loaded.outbox),
+            mail: Notify::new(),
             timing,
         };
         journal.put_interrupted_back(loaded.interrupted)?;
@@ -91,6 +94,7 @@ struct Loaded {
     /// Documents that were at work when it ended.
     interrupted: Vec<DocumentId>,
     receipts: Receipts,
+    outbox: Outbox,
 }
 
 impl Loaded {
@@ -140,11 +144,13 @@ impl Loaded {
             .0;
         disk.apply(&stale)?;
         let receipts = Receipts::load(disk)?;
+        let outbox = Outbox::load(disk, now)?;
         Ok(Self {
             desk,
             clean: clean && unreadable == 0,
             interrupted,
             receipts,
+            outbox,
         })
     }
 }

@@ -28,6 +28,8 @@ pub struct DocumentState {
     pub edges: Vec<EdgeState>,
     /// Digest of who may see the document; 0: everybody.
     pub access: u64,
+    /// Digest of the payload and the vector that subscribers were told of.
+    pub content: u64,
 }
 
 /// One active SIMILAR_TO edge.

@@ -32,6 +32,7 @@ fn open(folder: &Path) -> Journal {
 pub(crate) fn state(rev: u64, edges: &[&str]) -> DocumentState {
     DocumentState {
         access: 0,
+        content: 0,
         epoch: Some(1),
         edges_epoch: Some(1),
         rev,

@@ -200,6 +200,10 @@ impl Journal {
                 desk.dead = Default::default();
             }
         }
+        let waiting = self.outbox.lock().rewrite(self.timing.now())?;
+        for changes in waiting {
+            self.disk.apply(&changes)?;
+        }
         self.disk.flush()?;
         {
             let mut condition = self.condition.lock();

@@ -47,6 +47,14 @@ pub(crate) fn vector_digest(vector: &[f32]) -> u64 {
     (truncate(hasher) >> 64) as u64
 }
 
+/// The digest of what a document holds.
+pub(super) fn content_digest(fingerprint: u128, vector: &[f32]) -> u64 {
+    let mut hasher = Sha256::new();
+    hasher.update(fingerprint.to_le_bytes());
+    hasher.update(vector_digest(vector).to_le_bytes());
+    (truncate(hasher) >> 64) as u64
+}
+
 /// The digest of several digests and a text.
 pub(super) fn likeness_digest(digests: &[u64], text: Text<'_>) -> u64 {
     let mut hasher = Sha256::new();

@@ -16,14 +16,14 @@ use super::context::{Context, now_text};
 use super::document::{Place, Version, properties, says};
 use super::enrichment;
 use super::fault::StageFault;
-use super::fingerprint::{fingerprint, fingerprint_text};
+use super::fingerprint::{content_digest, fingerprint, fingerprint_text};
 use super::lane::{Done, Failed};
 use super::poller;
 use super::verify::verify_nodes;
 use crate::graph::literal::LiteralError;
 use crate::graph::verify::WrittenNode;
 use crate::graph::{Bucket, DocumentKey, Graph, GraphError, NodeVersion, NodeWrite, RecordShape};
-use crate::journal::{Batch, Claim, DocumentId, DocumentState, Outcome, Stage, StateChange, Work};
+use crate::journal::{Batch, Claim, DocumentId, DocumentState, Event, Outcome, Stage, StateChange, Work};
 use crate::kill_point::kill_point;
 
 /// A document that is in the store.
@@ -34,6 +34,8 @@ struct Present {
     state: Option<DocumentState>,
     fingerprint: u128,
     access: u64,
+    /// Digest of the payload and the vector.
+    content: u64,
     /// Whether the node has to say something else than it did.
     changed: bool,
     /// Whether somebody else may have changed the node.
@@ -42,6 +44,30 @@ struct Present {
 }
 
 impl Present {
+    /// What subscribers may want to be told of it, once it is in the graph.
+    fn event(&self) -> Option<Event> {
+        match &self.state {
+            None => Some(Event::Inserted),
+            Some(state) => (state.content != self.content).then_some(Event::Updated),
+        }
+    }
+
+    /// The outcome where the node is right as it is.
+    fn unchanged(self) -> Outcome {
+        let event = self.event();
+        let state = match (&event, self.state) {
+            (Some(_), Some(state)) => StateChange::Put(DocumentState {
+                content: self.content,
+                ..state
+            }),
+            _ => StateChange::Keep,
+        };
+        Outcome {
+            event,
+            ..Outcome::new(self.id, self.left, state)
+        }
+    }
+
     /// Whether the node, which somebody else may have changed, says still what was written last, and should.
     fn is_intact(
         &self,
@@ -151,6 +177,7 @@ fn assess(
 ) -> Result<Present, StageFault> {
     let likeness = context.likeness(&batch.collection, &document)?;
     let fingerprint = fingerprint(document.payload.as_ref());
+    let content = content_digest(fingerprint, &document.vector);
     let access = context
         .deriver
         .access(&batch.collection, document.payload.as_ref())
@@ -193,6 +220,7 @@ fn assess(
         place,
         fingerprint,
         access,
+        content,
         changed,
         looked_at,
         document,
@@ -252,6 +280,7 @@ async fn remove(
     connection.mark_written();
     kill_point("deleted");
     for Gone { id, state, .. } in gone {
+        let is_known = state.is_some();
         let lost = state
             .into_iter()
             .flat_map(|state| state.edges)
@@ -263,6 +292,7 @@ async fn remove(
             None => Work::NONE,
         };
         let mut outcome = Outcome::new(id, left, StateChange::Remove);
+        outcome.event = is_known.then_some(Event::Deleted);
         outcome.lost = lost;
         done.outcomes.push(outcome);
     }
@@ -288,8 +318,7 @@ async fn write(
     });
     for document in unchanged {
         done.unchanged += 1;
-        done.outcomes
-            .push(Outcome::new(document.id, document.left, StateChange::Keep));
+        done.outcomes.push(document.unchanged());
     }
 
     let stored = stored_records(context, &connection.graph, &changed, epoch).await?;
@@ -333,8 +362,7 @@ async fn write(
             context.copy_rules.owns(name)
         }) {
             done.unchanged += 1;
-            done.outcomes
-                .push(Outcome::new(document.id, document.left, StateChange::Keep));
+            done.outcomes.push(document.unchanged());
             continue;
         }
         match NodeWrite::build(
@@ -403,7 +431,9 @@ async fn write(
             context.seen.wrote(write.key(), write.record().props());
         }
         done.written.push(Arc::clone(&document.id));
+        let event = document.event();
         let mut outcome = Outcome::new(document.id, document.left, StateChange::Put(state));
+        outcome.event = event;
         outcome.lost = lost;
         done.outcomes.push(outcome);
     }
@@ -478,6 +508,7 @@ fn next_state(
         shape: shape.clone(),
         edges: Vec::new(),
         access: document.access,
+        content: document.content,
     };
     match (&document.state, exists) {
         (Some(state), true) => {
@@ -488,6 +519,7 @@ fn next_state(
                 copy_rules,
                 shape: shape.clone(),
                 access: document.access,
+                content: document.content,
                 ..state.clone()
             };
             (kept, Vec::new())

@@ -13,8 +13,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::config::without_position;
 use crate::graph::schema::{EdgeType, NodeLabel};
+use crate::strict_json::{self, Misfit};
 
 /// Longest collection's name or id of a document, in bytes.
 const LONGEST: usize = 1_024;
@@ -86,15 +86,9 @@ impl GraphEvent {
     /// # Errors
     /// [`EventError`] with the field.
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
-        let mut reader = serde_json::Deserializer::from_slice(body);
-        let message: Message = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let path = error.path().to_string();
-            let field = if path == "." { "body" } else { path.as_str() };
-            EventError::new(field, without_position(error.inner()))
+        let message: Message = strict_json::parse(body).map_err(|Misfit { field, reason }| {
+            EventError::new(field.unwrap_or_else(|| "body".to_owned()), reason)
         })?;
-        reader
-            .end()
-            .map_err(|error| EventError::new("body", without_position(&error)))?;
         let missing = |field: &str| EventError::new(field, "is missing");
         match message.event_type.as_str() {
             "relationship.created" | "relationship.updated" | "relationship.deleted" => {

@@ -3,51 +3,51 @@
 
 use std::collections::BTreeMap;
 
-use super::AdminError;
+use super::ApiError;
 
 /// The parameters of a query.
 #[derive(Debug)]
-pub(super) struct Query(BTreeMap<String, String>);
+pub(crate) struct Query(BTreeMap<String, String>);
 
 impl Query {
     /// Reads a query that may have the parameters `known`.
-    pub(super) fn parse(query: &str, known: &[&str]) -> Result<Self, AdminError> {
+    pub(crate) fn parse(query: &str, known: &[&str]) -> Result<Self, ApiError> {
         let mut parameters = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             if !known.contains(&name.as_ref()) {
                 let reason = format!("unknown parameter; known are {}", known.join(", "));
-                return Err(AdminError::field(&name, reason));
+                return Err(ApiError::field(&name, reason));
             }
             if parameters.insert(name.to_string(), value.into_owned()).is_some() {
-                return Err(AdminError::field(&name, "is given twice"));
+                return Err(ApiError::field(&name, "is given twice"));
             }
         }
         Ok(Self(parameters))
     }
 
     /// A parameter that may be missing but not be empty.
-    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, AdminError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
         match self.0.get(name).map(String::as_str) {
-            Some("") => Err(AdminError::field(name, "must not be empty")),
+            Some("") => Err(ApiError::field(name, "must not be empty")),
             found => Ok(found),
         }
     }
 
     /// A parameter that must be there.
-    pub(super) fn required(&self, name: &str) -> Result<&str, AdminError> {
+    pub(crate) fn required(&self, name: &str) -> Result<&str, ApiError> {
         self.text(name)?
-            .ok_or_else(|| AdminError::field(name, "is missing"))
+            .ok_or_else(|| ApiError::field(name, "is missing"))
     }
 
     /// A whole number from 1 to `most`.
-    pub(super) fn count(&self, name: &str, default: usize, most: usize) -> Result<usize, AdminError> {
+    pub(crate) fn count(&self, name: &str, default: usize, most: usize) -> Result<usize, ApiError> {
         let Some(text) = self.text(name)? else {
             return Ok(default);
         };
         text.parse()
             .ok()
             .filter(|number| (1..=most).contains(number))
-            .ok_or_else(|| AdminError::field(name, format!("must be a whole number from 1 to {most}")))
+            .ok_or_else(|| ApiError::field(name, format!("must be a whole number from 1 to {most}")))
     }
 }
 
@@ -55,7 +55,7 @@ impl Query {
 mod tests {
     use super::*;
 
-    fn fault<T: std::fmt::Debug>(result: Result<T, AdminError>) -> String {
+    fn fault<T: std::fmt::Debug>(result: Result<T, ApiError>) -> String {
         result.unwrap_err().to_string()
     }
 
