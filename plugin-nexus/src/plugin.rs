@@ -15,6 +15,7 @@ use crate::logging;
 use crate::status::{CapabilityReport, Status};
 use crate::sync::{BreakerState, Engine, LinkState};
 use crate::webhooks;
+use crate::webhooks::outbound::{self, Reply};
 
 const STATUS: &str = "/api/v1/sync/nexus/status";
 const CAPABILITIES: &str = "/api/v1/sync/nexus/capabilities";
@@ -33,7 +34,8 @@ impl Plugin for NexusPlugin {
         for path in [STATUS, CAPABILITIES] {
             host.register_route(&Route::new("GET", path, Access::User))?;
         }
-        for route in admin::routes().chain(webhooks::routes()) {
+        let routes = admin::routes().chain(webhooks::routes());
+        for route in routes.chain(outbound::routes()) {
             host.register_route(&route)?;
         }
         Ok(Self {
@@ -55,11 +57,21 @@ impl Plugin for NexusPlugin {
     }
 
     fn http(&self, request: Request, responder: Responder) {
+        let context = self.engine.context();
+        match outbound::respond(context, &request) {
+            Some(Reply::Now(response)) => return responder.respond(response),
+            Some(Reply::Later(response)) => {
+                // Dropped where there is nothing to run it, it answers that the plugin did not.
+                self.engine.spawn(async { responder.respond(response.await) });
+                return;
+            }
+            None => {}
+        }
         responder.respond(match (request.method.as_str(), request.path.as_str()) {
             ("GET", STATUS) => answer(&Status::of(&self.engine)),
-            ("GET", CAPABILITIES) => answer(&CapabilityReport::of(self.engine.context())),
-            _ => admin::respond(self.engine.context(), &request)
-                .or_else(|| webhooks::respond(self.engine.context(), &request))
+            ("GET", CAPABILITIES) => answer(&CapabilityReport::of(context)),
+            _ => admin::respond(context, &request)
+                .or_else(|| webhooks::respond(context, &request))
                 .unwrap_or_else(|| Response::json_error(404, "not_found", "no such route")),
         });
     }
@@ -82,6 +94,11 @@ impl Plugin for NexusPlugin {
         }
         if let Some(failure) = context.journal.condition().failure {
             return Health::degraded(format!("the journal cannot be written: {failure}"));
+        }
+        if let Some(fault) = context.outbound.fault() {
+            return Health::degraded(format!(
+                "no webhooks are sent, since their file cannot be used: {fault}"
+            ));
         }
         match context.link.state() {
             LinkState::Ready(_) => {

@@ -1,4 +1,4 @@
-//! A sender of webhooks, signed as Standard Webhooks or in the plain form.
+//! A sender of webhooks, signed as Standard Webhooks or in the plain form, and the check of one that was sent.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -51,22 +51,36 @@ fn digest(key: &[u8], signed: &[&[u8]]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
+fn key(secret: &str) -> Vec<u8> {
+    let encoded = secret.trim_start_matches("whsec_");
+    STANDARD.decode(encoded).unwrap_or_default()
+}
+
+fn signature(secret: &str, id: &str, time: &str, body: &[u8]) -> String {
+    let signed = [id.as_bytes(), b".", time.as_bytes(), b".", body];
+    format!("v1,{}", STANDARD.encode(digest(&key(secret), &signed)))
+}
+
+/// Whether one of the signatures of a delivery is by this secret.
+#[must_use]
+pub fn is_signed(secret: &str, signatures: &str, id: &str, time: &str, body: &[u8]) -> bool {
+    let expected = signature(secret, id, time, body);
+    signatures.split(' ').any(|given| given == expected)
+}
+
 impl Delivery {
     /// A delivery with this name and body, signed with [`SECRET`] at `time`.
     #[must_use]
     pub fn standard(path: &str, id: &str, time: u64, body: &[u8]) -> Self {
-        let key = STANDARD
-            .decode(SECRET.trim_start_matches("whsec_"))
-            .unwrap_or_default();
         let at = time.to_string();
-        let signature = STANDARD.encode(digest(&key, &[id.as_bytes(), b".", at.as_bytes(), b".", body]));
+        let signature = signature(SECRET, id, &at, body);
         Self {
             path: path.to_owned(),
             headers: vec![
                 ("content-type".into(), "application/json".into()),
                 ("webhook-id".into(), id.into()),
                 ("webhook-timestamp".into(), at),
-                ("webhook-signature".into(), format!("v1,{signature}")),
+                ("webhook-signature".into(), signature),
             ],
             body: body.to_vec(),
         }

@@ -38,9 +38,9 @@ fn list(journal: &Journal, query: &str) -> Result<Value, ApiError> {
     let query = Query::parse(query, &["collection", "after", "limit"])?;
     let limit = query.count("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
     let after = match query.text("after")? {
-        Some(text) => Some(
-            decode(text).ok_or_else(|| ApiError::field("after", "must be the `next` of another page"))?,
-        ),
+        Some(text) => {
+            Some(decode(text).ok_or_else(|| ApiError::field("after", "must be the `next` of another page"))?)
+        }
         None => None,
     };
     let page = journal.dead_letters(query.text("collection")?, after.as_ref(), limit)?;

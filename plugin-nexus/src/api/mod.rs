@@ -31,6 +31,9 @@ pub(crate) enum ApiError {
     /// What was asked for is not possible now.
     #[error("{0}")]
     Conflict(String),
+    /// Something that is needed is not usable at present.
+    #[error("{0}")]
+    Unavailable(String),
     /// The store does not answer.
     #[error("the store does not answer: {0}")]
     Store(Fault),
@@ -52,7 +55,7 @@ impl ApiError {
             Self::Field { .. } => (400, "validation_error"),
             Self::NotFound(_) => (404, "not_found"),
             Self::Conflict(_) => (409, "conflict"),
-            Self::Store(_) => (503, "unavailable"),
+            Self::Unavailable(_) | Self::Store(_) => (503, "unavailable"),
             Self::Journal(_) => (500, "internal_error"),
         };
         Response::json_error(status, error_type, &self.to_string())

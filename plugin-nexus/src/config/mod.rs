@@ -42,7 +42,7 @@ pub use similarity::{
 };
 pub use structure::Structure;
 pub use sync::{OverflowPolicy, Sync};
-pub use webhooks::{Inbound, Webhooks};
+pub use webhooks::{Inbound, Outbound, Webhooks};
 
 use faults::Faults;
 

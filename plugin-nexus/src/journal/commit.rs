@@ -13,8 +13,8 @@ use super::failure::{Failure, bounded};
 use super::pending::{Hint, Standing};
 use super::timing::Moment;
 use super::{
-    AcrossChange, Batch, Claim, DeadLetter, Desk, DocumentId, DocumentState, Event, Fate, Journal, JournalError,
-    Priority, Refusal, RelationKind, RelationsChange, Verdict, Work,
+    AcrossChange, Batch, Claim, DeadLetter, Desk, DocumentId, DocumentState, Event, Fate, Journal,
+    JournalError, Priority, Refusal, RelationKind, RelationsChange, Verdict, Work,
 };
 
 /// What a lane did with a document that it had claimed.
@@ -410,19 +410,23 @@ impl Journal {
 fn execute(desk: &mut Desk, sentences: Vec<Sentence>, moment: Moment) -> Vec<Verdict> {
     sentences
         .into_iter()
-        .map(|Sentence { document, verdict, .. }| {
-            match verdict.fate {
-                Fate::Anew => desk.pending.release(&document, moment.instant),
-                Fate::Waits(wait) | Fate::NoRoom(wait) => {
-                    desk.pending
-                        .postpone(&document, verdict.attempts, moment.instant + wait);
+        .map(
+            |Sentence {
+                 document, verdict, ..
+             }| {
+                match verdict.fate {
+                    Fate::Anew => desk.pending.release(&document, moment.instant),
+                    Fate::Waits(wait) | Fate::NoRoom(wait) => {
+                        desk.pending
+                            .postpone(&document, verdict.attempts, moment.instant + wait);
+                    }
+                    Fate::DeadLetter => {
+                        desk.pending.bury(&document);
+                        desk.dead.insert(&document);
+                    }
                 }
-                Fate::DeadLetter => {
-                    desk.pending.bury(&document);
-                    desk.dead.insert(&document);
-                }
-            }
-            verdict
-        })
+                verdict
+            },
+        )
         .collect()
 }

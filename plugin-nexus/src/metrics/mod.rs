@@ -70,6 +70,7 @@ pub struct Metrics {
     journal_rebuilds: IntGauge,
     unjournaled: IntCounter,
     webhooks: IntCounterVec,
+    webhook_latency: Histogram,
     enrichments: IntCounterVec,
     poll_seconds: CounterVec,
     poll_found: IntCounterVec,
@@ -214,10 +215,17 @@ impl Metrics {
             ))?,
             webhooks: IntCounterVec::new(
                 opts(
-                    "webhooks_received_total",
-                    "Deliveries of webhooks, by what became of them",
+                    "webhook_total",
+                    "Deliveries of webhooks that came in, and attempts to deliver those that go out, by what became of them",
                 ),
-                &["result"],
+                &["direction", "result"],
+            )?,
+            webhook_latency: Histogram::with_opts(
+                HistogramOpts::new(
+                    name("webhook_latency_seconds"),
+                    "From a change to the delivery of the webhook that tells of it",
+                )
+                .buckets(decades(1e-3, 8)),
             )?,
             poll_seconds: CounterVec::new(
                 opts(
@@ -298,6 +306,7 @@ impl Metrics {
         registry.register(Box::new(metrics.journal_rebuilds.clone()))?;
         registry.register(Box::new(metrics.unjournaled.clone()))?;
         registry.register(Box::new(metrics.webhooks.clone()))?;
+        registry.register(Box::new(metrics.webhook_latency.clone()))?;
         registry.register(Box::new(metrics.enrichments.clone()))?;
         registry.register(Box::new(metrics.poll_seconds.clone()))?;
         registry.register(Box::new(metrics.poll_found.clone()))?;
@@ -361,9 +370,17 @@ impl Metrics {
         }
     }
 
-    /// Counts a delivery of a webhook.
+    /// Counts a delivery of a webhook that came in.
     pub fn webhook_received(&self, result: &str) {
-        self.webhooks.with_label_values(&[result]).inc();
+        self.webhooks.with_label_values(&["in", result]).inc();
+    }
+
+    /// Counts an attempt to deliver one; where it was delivered, with the time since the change that it tells of.
+    pub fn webhook_sent(&self, result: &str, age: Option<Duration>) {
+        self.webhooks.with_label_values(&["out", result]).inc();
+        if let Some(age) = age {
+            self.webhook_latency.observe(age.as_secs_f64());
+        }
     }
 
     /// Counts a look at the graph for what others changed.

@@ -20,7 +20,7 @@ use super::error::NexusError;
 ///
 /// [`NexusError::Setup`] when there are no usable root certificates, or `ca_file` holds none. The file is named, its
 /// content is not shown.
-pub(super) fn client_config(secure: bool, ca_file: Option<&Path>) -> Result<ClientConfig, NexusError> {
+pub(crate) fn client_config(secure: bool, ca_file: Option<&Path>) -> Result<ClientConfig, NexusError> {
     let unusable = |error: rustls::Error| NexusError::setup(format!("TLS: {error}"));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

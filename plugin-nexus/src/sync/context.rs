@@ -24,6 +24,7 @@ pub(crate) use crate::journal::unix_micros as now_micros;
 use crate::journal::{Journal, Work};
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
+use crate::webhooks::outbound::Outbound;
 
 /// Threads among which the searches of a batch are shared out at most: the store serves others, too.
 const MOST_THREADS: usize = 4;
@@ -60,6 +61,8 @@ pub struct Context {
     pub seen: SeenNodes,
     /// How common words are.
     pub(in crate::sync) words: WordCounts,
+    /// Who is told of changes.
+    pub outbound: Outbound,
     births: AtomicU64,
 }
 
@@ -82,6 +85,7 @@ impl Context {
         client: Arc<NexusClient>,
         journal: Journal,
         metrics: Metrics,
+        outbound: Outbound,
     ) -> Result<Self, DeriveError> {
         let labels = labels(&config, &journal).unwrap_or_default();
         let model = journal.taught_model().unwrap_or_default();
@@ -103,6 +107,7 @@ impl Context {
             deriver,
             orphans: OrphanSweep::default(),
             learning: Learning::default(),
+            outbound,
             births: AtomicU64::new(now_micros()),
         })
     }

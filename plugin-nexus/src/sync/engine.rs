@@ -20,6 +20,7 @@ use crate::journal::{Durability, Intake, IntakeEvent, Journal, Journaling, Stage
 use crate::kill_point::kill_point;
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
+use crate::webhooks::outbound::{self, Outbound};
 
 /// How long the runtime's last threads are waited for.
 const RUNTIME_GRACE: Duration = Duration::from_millis(500);
@@ -51,6 +52,10 @@ impl Engine {
         let client = NexusClient::new(config.client()).map_err(|error| internal(&error))?;
         let journal = Journal::open(&data_dir.join("journal"), config.sync.journal())
             .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
+        let outbound = Outbound::open(&config.webhooks.outbound, data_dir);
+        outbound
+            .tell(&journal)
+            .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
         let metrics = Metrics::new().map_err(|error| internal(&error))?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
@@ -58,7 +63,7 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|error| internal(&error))?;
-        let context = Context::new(config, host, Arc::new(client), journal, metrics);
+        let context = Context::new(config, host, Arc::new(client), journal, metrics, outbound);
         let context = Arc::new(context.map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?);
         let intake = Intake::start(Absorber(Arc::clone(&context)), context.config.sync.overflow())
             .map_err(|error| internal(&error))?;
@@ -87,12 +92,24 @@ impl Engine {
             tasks.push(runtime.spawn(sweep::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(jobs::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(learning::run(context(), self.stop.subscribe())));
+            tasks.push(runtime.spawn(outbound::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(poller::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(lane::run(context(), Stage::Edges, self.stop.subscribe())));
             tasks.push(runtime.spawn(lane::run(context(), Stage::Enrichment, self.stop.subscribe())));
             for _ in 0..self.context.config.sync.worker_threads {
                 tasks.push(runtime.spawn(lane::run(context(), Stage::Nodes, self.stop.subscribe())));
             }
+        }
+    }
+
+    /// Runs something beside the rest of the work. Answers whether there is still anything to run it.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        match self.running.lock().as_ref() {
+            Some(Running { runtime, .. }) => {
+                runtime.spawn(task);
+                true
+            }
+            None => false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Secrets that webhooks are signed with.
 //!
-//! A secret never leaves this file but as a signature: it prints as `[redacted]`, and what is wrong with one is told without
-//! quoting it.
+//! A secret prints as `[redacted]`, and what is wrong with one is told without quoting it. It leaves this file as a signature, and
+//! one of a subscription by [`Secret::reveal`].
 
 use std::fmt;
 
@@ -41,6 +41,16 @@ impl Secret {
             return Err(SecretError::Length(key.len()));
         }
         Ok(Self(key))
+    }
+
+    /// Draws a new one.
+    pub(crate) fn draw() -> Self {
+        Self(rand::random::<[u8; 32]>().to_vec())
+    }
+
+    /// Its configured form: for whoever it was made for, once, and for the file it is kept in.
+    pub(crate) fn reveal(&self) -> String {
+        format!("{PREFIX}{}", STANDARD.encode(&self.0))
     }
 
     pub(super) fn digest(&self, parts: &[&[u8]]) -> Option<Digest> {

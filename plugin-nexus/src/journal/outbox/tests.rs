@@ -180,7 +180,11 @@ fn what_cannot_be_delivered_is_kept_shown_sent_again_and_thrown_away() {
     assert_eq!((page.total, page.letters.len()), (2, 1));
     let letter = &page.letters[0];
     assert_eq!(
-        (&*letter.message.document.id, letter.message.attempts, &letter.last),
+        (
+            &*letter.message.document.id,
+            letter.message.attempts,
+            &letter.last
+        ),
         ("b", 1, &attempt(Some(500), Some("broken")))
     );
     let rest = bench.journal.undeliverable(1, page.next, 9).unwrap();
@@ -189,7 +193,10 @@ fn what_cannot_be_delivered_is_kept_shown_sent_again_and_thrown_away() {
     happen(&bench.journal, "b", Event::Deleted);
     let number = letter.message.number;
     assert_eq!(
-        bench.journal.resend_undeliverable(1, Some(&[number, 99])).unwrap(),
+        bench
+            .journal
+            .resend_undeliverable(1, Some(&[number, 99]))
+            .unwrap(),
         1
     );
     let messages = take(&bench.journal);

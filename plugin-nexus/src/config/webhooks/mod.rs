@@ -1,6 +1,10 @@
-//! Webhooks that tell of changes in the graph.
+//! Webhooks that tell of changes in the graph, and those that tell of changes in the store.
+
+mod outbound;
 
 use serde::Deserialize;
+
+pub use outbound::Outbound;
 
 use super::Faults;
 use crate::webhooks::{Keyring, PlainSecret, Secret};
@@ -11,6 +15,8 @@ use crate::webhooks::{Keyring, PlainSecret, Secret};
 pub struct Webhooks {
     /// Those that are taken.
     pub inbound: Inbound,
+    /// Those that are sent.
+    pub outbound: Outbound,
 }
 
 /// `webhooks.inbound:`.
@@ -82,6 +88,7 @@ impl Webhooks {
             1,
             3_600,
         );
+        self.outbound.check(&format!("{key}.outbound"), faults);
     }
 }
 
@@ -107,6 +114,34 @@ mod tests {
             shown.contains("[redacted]") && !shown.contains("MfKQ9r8"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_wrong_setting_of_those_that_are_sent_is_named() {
+        for (outbound, expected) in [
+            (
+                json!({"allowed_networks": ["10.0.0.0/33"]}),
+                "allowed_networks[0]: invalid IP network address syntax",
+            ),
+            (
+                json!({"retry_seconds": []}),
+                "retry_seconds: 0 is out of range; allowed are 1 to 20",
+            ),
+            (
+                json!({"retry_seconds": [1, 86_401]}),
+                "retry_seconds[1]: 86401 is out of range; allowed are 0 to 86400",
+            ),
+            (
+                json!({"parallel": 0}),
+                "parallel: 0 is out of range; allowed are 1 to 64",
+            ),
+            (json!({"ca_file": ""}), "ca_file: must not be empty"),
+        ] {
+            let error = read(json!({"outbound": outbound})).unwrap_err().to_string();
+            assert_eq!(error, format!("nexus_integration.webhooks.outbound.{expected}"));
+        }
+        let config = read(json!({"outbound": {"allowed_networks": ["10.0.0.0/8", "fd00::/8"]}})).unwrap();
+        assert_eq!(config.webhooks.outbound.allowed_networks.len(), 2);
     }
 
     #[test]
