@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Page};
+use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Page};
 use vectorizer_plugin_api::{Fault, FaultCode, HostCallbacks, LogLevel, Route};
 
 use crate::routes::RouteTable;
@@ -138,8 +138,14 @@ impl HostCallbacks for HostContext {
         self.with_store(|store| store.count(collection))
     }
 
-    fn merge_payload(&self, collection: &str, id: &str, patch: &JsonMap) -> Result<bool, Fault> {
-        self.with_store(|store| store.merge_payload(collection, id, patch))
+    fn merge_payload_if(
+        &self,
+        collection: &str,
+        id: &str,
+        expected: &JsonMap,
+        patch: &JsonMap,
+    ) -> Result<Merge, Fault> {
+        self.with_store(|store| store.merge_payload(collection, id, expected, patch))
     }
 
     fn register_route(&self, route: Route) -> Result<(), Fault> {

@@ -4,7 +4,7 @@
 //! - no method is called from inside [`crate::PluginHost::notify`], so an implementation may take its locks;
 //! - none is called before [`crate::PluginHost::ready`], nor after [`crate::PluginHost::shutdown`] returned.
 
-use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Page};
+use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Page};
 
 /// Why a store could not answer. The variants are the ones a plugin acts on differently.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -75,12 +75,18 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::CollectionNotFound`], [`StoreError::Unavailable`].
     fn count(&self, collection: &str) -> Result<u64, StoreError>;
 
-    /// Merges `patch` into the payload of one document by RFC 7396 (null removes), atomically with regard to
-    /// other writers. `false` where the document is gone.
+    /// Merges `patch` into the payload of one document by RFC 7396 (null removes) where its top-level fields that `expected`
+    /// names are as there (null: absent). Both are one step with regard to other writers.
     ///
     /// # Errors
     /// [`StoreError::CollectionNotFound`], [`StoreError::Unavailable`].
-    fn merge_payload(&self, collection: &str, id: &str, patch: &JsonMap) -> Result<bool, StoreError>;
+    fn merge_payload(
+        &self,
+        collection: &str,
+        id: &str,
+        expected: &JsonMap,
+        patch: &JsonMap,
+    ) -> Result<Merge, StoreError>;
 
     /// Drops cached query results that may show an older payload.
     fn invalidate_cache(&self, collection: &str);

@@ -6,7 +6,7 @@
 use crate::abi::HostRef;
 use crate::fault::Fault;
 use crate::http::Route;
-use crate::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Page};
+use crate::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Page};
 
 /// How grave a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,6 +118,22 @@ impl Host {
         self.raw.merge_payload(collection, id, patch)
     }
 
+    /// As [`Host::merge_payload`], but only where the payload's top-level fields that `expected` names are as there (null: absent):
+    /// what somebody changed since it was read is not overwritten. Atomic.
+    ///
+    /// # Errors
+    /// [`crate::FaultCode::Unsupported`] where the host is of a release that cannot; [`crate::FaultCode::NotFound`] where the
+    /// collection does not exist; see [`crate::FaultCode`].
+    pub fn merge_payload_if(
+        &self,
+        collection: &str,
+        id: &str,
+        expected: &JsonMap,
+        patch: &JsonMap,
+    ) -> Result<Merge, Fault> {
+        self.raw.merge_payload_if(collection, id, expected, patch)
+    }
+
     /// Registers a route. Only while the plugin is being created.
     ///
     /// # Errors
@@ -140,7 +156,8 @@ impl Host {
     }
 }
 
-/// The host's side of [`Host`]. Every method has the meaning of the method there with its name.
+/// The host's side of [`Host`]. Every method has the meaning of the method there with its name; a merge without conditions
+/// expects nothing.
 #[allow(missing_docs, clippy::missing_errors_doc)]
 pub trait HostCallbacks: Send + Sync + 'static {
     fn collections(&self) -> Result<Vec<CollectionInfo>, Fault>;
@@ -161,7 +178,13 @@ pub trait HostCallbacks: Send + Sync + 'static {
         fields: Fields,
     ) -> Result<Page, Fault>;
     fn count(&self, collection: &str) -> Result<u64, Fault>;
-    fn merge_payload(&self, collection: &str, id: &str, patch: &JsonMap) -> Result<bool, Fault>;
+    fn merge_payload_if(
+        &self,
+        collection: &str,
+        id: &str,
+        expected: &JsonMap,
+        patch: &JsonMap,
+    ) -> Result<Merge, Fault>;
     fn register_route(&self, route: Route) -> Result<(), Fault>;
     fn log(&self, level: LogLevel, target: &str, message: &str, fields: &str);
     fn invalidate_cache(&self, collection: &str) -> Result<(), Fault>;

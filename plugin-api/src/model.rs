@@ -129,6 +129,17 @@ pub struct Hit {
     pub score: f32,
 }
 
+/// What became of a merge into a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merge {
+    /// It is there.
+    Merged,
+    /// A field was not as expected; nothing was changed.
+    Differs,
+    /// The document is gone.
+    Gone,
+}
+
 /// A part of a collection, in the store's own stable order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {

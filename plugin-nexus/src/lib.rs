@@ -11,7 +11,8 @@
 //! - [`sync`]: lanes, stages, the link to Nexus, the comparison with the store;
 //! - [`graph`]: keys, records, the catalogue of statements, operations on the graph;
 //! - [`nexus`]: the HTTP client;
-//! - [`webhooks`]: signed messages of changes in the graph;
+//! - [`webhooks`]: signed messages of changes in the graph, and to subscribers of changes in the store;
+//! - [`audit_log`]: what was decided, and by whom;
 //! - [`similarity`]: how alike texts are by their words;
 //! - [`config`], [`plugin`], [`status`], [`metrics`], and the routes for administrators in `admin`: what the operator sees.
 //!
@@ -25,6 +26,7 @@ mod admin;
 #[cfg(not(fuzzing))]
 mod allocator;
 mod api;
+pub mod audit_log;
 pub mod backoff;
 pub mod config;
 pub mod domains;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vectorizer_host_shim::api::model::{
-    CollectionEvent, CollectionInfo, Document, Fields, Hit, JsonMap, Metric, Op, Page,
+    CollectionEvent, CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Metric, Op, Page,
 };
 use vectorizer_host_shim::api::{Caller, Request, Responder, Role};
 use vectorizer_host_shim::store::{Store, StoreError};
@@ -69,8 +69,8 @@ impl Store for OneDocument {
         Ok(1)
     }
 
-    fn merge_payload(&self, _: &str, _: &str, _: &JsonMap) -> Result<bool, StoreError> {
-        Ok(false)
+    fn merge_payload(&self, _: &str, _: &str, _: &JsonMap, _: &JsonMap) -> Result<Merge, StoreError> {
+        Ok(Merge::Gone)
     }
 
     fn invalidate_cache(&self, _: &str) {}

@@ -16,7 +16,7 @@ use common::{Recorder, ids, object, open, put, recorded, settle, upsert};
 use serde_json::json;
 use vectorizer_host::store::{Atomicity, Change, ChangeObserver, DocumentStore, StoreOptions};
 use vectorizer_host_shim::store::Store;
-use vectorizer_plugin_api::model::{CollectionEvent, Fields, JsonMap, Metric, Op};
+use vectorizer_plugin_api::model::{CollectionEvent, Fields, JsonMap, Merge, Metric, Op};
 
 #[test]
 fn merging_is_atomic_among_writers() {
@@ -29,14 +29,49 @@ fn merging_is_atomic_among_writers() {
             scope.spawn(move || {
                 for n in 0..25 {
                     let patch = object(json!({"n": {format!("{writer}-{n}"): true}}));
-                    assert!(Store::merge_payload(store, "c", "a", &patch).unwrap());
+                    let merged = Store::merge_payload(store, "c", "a", &JsonMap::new(), &patch);
+                    assert_eq!(merged.unwrap(), Merge::Merged);
                 }
             });
         }
     });
     let merged = store.get_one("c", "a", Fields::PAYLOAD).unwrap().payload.unwrap();
     assert_eq!(merged["n"].as_object().unwrap().len(), 100);
-    assert!(!Store::merge_payload(&store, "c", "gone", &JsonMap::new()).unwrap());
+    let gone = Store::merge_payload(&store, "c", "gone", &JsonMap::new(), &JsonMap::new());
+    assert_eq!(gone.unwrap(), Merge::Gone);
+}
+
+#[test]
+fn of_writers_that_expect_the_same_one_succeeds() {
+    let (_folder, store, _) = recorded();
+    store.create_collection("c", 2, Metric::Euclidean).unwrap();
+    put(&store, "c", &["a"]);
+    let succeeded = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (store, succeeded) = (&store, &succeeded);
+            scope.spawn(move || {
+                for n in 0..25 {
+                    // Absent at first, then what the one before wrote.
+                    let before = if n == 0 { json!(null) } else { json!(n - 1) };
+                    let expected = object(json!({"n": before}));
+                    let patch = object(json!({"n": n, "by": writer}));
+                    match Store::merge_payload(store, "c", "a", &expected, &patch).unwrap() {
+                        Merge::Merged => drop(succeeded.fetch_add(1, Ordering::SeqCst)),
+                        Merge::Differs => {}
+                        Merge::Gone => panic!("it is there"),
+                    }
+                    while store.get_one("c", "a", Fields::PAYLOAD).unwrap().payload.unwrap()["n"]
+                        .as_i64()
+                        .is_none_or(|found| found < n)
+                    {
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(succeeded.load(Ordering::SeqCst), 25);
 }
 
 /// An observer that uses the store from inside the call: it would hang if a lock were held.

@@ -219,7 +219,10 @@ fn run(steps: Vec<Step>, graph_from: usize) {
                 let change = Change::Update {
                     id: name(id),
                     vector: None,
-                    payload: PayloadChange::Merge(patch),
+                    payload: PayloadChange::Merge {
+                        expected: Default::default(),
+                        patch,
+                    },
                 };
                 match reference.get(&name(id)) {
                     Some(document) => {

@@ -7,11 +7,11 @@ use super::values::{
     CollectionInfoC, DocumentC, DoneC, HitC, PageC, ResultC, RouteC, fields_from_wire, fields_to_wire, list,
     payload_from_text, receive, send,
 };
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultCode};
 use crate::guard::guarded;
 use crate::host::{HostCallbacks, LogLevel};
 use crate::http::Route;
-use crate::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Page};
+use crate::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Page};
 
 /// The object behind the callbacks: a `&'static T` of the host, whose type only the host's functions know.
 #[repr(transparent)]
@@ -40,6 +40,9 @@ pub(crate) struct HostTable {
     log: extern "C" fn(HostContext, u32, RStr<'_>, RStr<'_>, RStr<'_>),
     #[sabi(last_prefix_field)]
     invalidate_cache: extern "C" fn(HostContext, RStr<'_>) -> ResultC<DoneC>,
+    /// 0 gone, 1 merged, 2 differs.
+    #[sabi(missing_field(option))]
+    merge_payload_if: extern "C" fn(HostContext, RStr<'_>, RStr<'_>, RStr<'_>, RStr<'_>) -> ResultC<u32>,
 }
 
 /// A host table with the object it acts on.
@@ -71,6 +74,7 @@ impl HostRef {
             register_route: register_route::<T>,
             log: log::<T>,
             invalidate_cache: invalidate_cache::<T>,
+            merge_payload_if: merge_payload_if::<T>,
         };
         Self {
             table: table.leak_into_prefix(),
@@ -145,6 +149,36 @@ impl HostRef {
             id.into(),
             patch.as_str().into(),
         ))
+    }
+
+    pub(crate) fn merge_payload_if(
+        &self,
+        collection: &str,
+        id: &str,
+        expected: &JsonMap,
+        patch: &JsonMap,
+    ) -> Result<Merge, Fault> {
+        let call = self
+            .table
+            .merge_payload_if()
+            .ok_or_else(|| Fault::new(FaultCode::Unsupported, "this host cannot merge under conditions"))?;
+        let [expected, patch] = [expected, patch].map(|map| super::values::payload_to_text(map.clone()));
+        let became = receive(call(
+            self.context,
+            collection.into(),
+            id.into(),
+            expected.as_str().into(),
+            patch.as_str().into(),
+        ))?;
+        match became {
+            0 => Ok(Merge::Gone),
+            1 => Ok(Merge::Merged),
+            2 => Ok(Merge::Differs),
+            other => Err(Fault::new(
+                FaultCode::Internal,
+                format!("the host answers {other} to a merge"),
+            )),
+        }
     }
 
     pub(crate) fn register_route(&self, route: &Route) -> Result<(), Fault> {
@@ -242,11 +276,28 @@ extern "C" fn merge_payload<T: HostCallbacks>(
     patch: RStr<'_>,
 ) -> ResultC<bool> {
     answer(context, |host: &T| {
-        host.merge_payload(
-            collection.as_str(),
-            id.as_str(),
-            &payload_from_text(patch.as_str())?,
-        )
+        let patch = payload_from_text(patch.as_str())?;
+        let became = host.merge_payload_if(collection.as_str(), id.as_str(), &JsonMap::new(), &patch)?;
+        Ok(became == Merge::Merged)
+    })
+}
+
+extern "C" fn merge_payload_if<T: HostCallbacks>(
+    context: HostContext,
+    collection: RStr<'_>,
+    id: RStr<'_>,
+    expected: RStr<'_>,
+    patch: RStr<'_>,
+) -> ResultC<u32> {
+    answer(context, |host: &T| {
+        let expected = payload_from_text(expected.as_str())?;
+        let patch = payload_from_text(patch.as_str())?;
+        let became = host.merge_payload_if(collection.as_str(), id.as_str(), &expected, &patch)?;
+        Ok(match became {
+            Merge::Gone => 0,
+            Merge::Merged => 1,
+            Merge::Differs => 2,
+        })
     })
 }
 

@@ -4,6 +4,7 @@
 //! reported all at once. Secrets in it, the API key and those of webhooks, print as `[redacted]`.
 
 mod across;
+mod audit;
 mod breaker;
 mod domains;
 mod enrichment;
@@ -27,9 +28,10 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 pub use across::Across;
+pub use audit::Audit;
 pub use breaker::Breaker;
 pub use domains::{DomainLabel, DomainRule, Domains};
-pub use enrichment::Enrichment;
+pub use enrichment::{Enrichment, Mapped, Side};
 pub use entities::{Entities, EntityList, EntityPattern};
 pub use faults::ConfigError;
 pub use limits::Limits;
@@ -104,6 +106,9 @@ pub struct Config {
     /// Webhooks that tell of changes in the graph.
     #[serde(default)]
     pub webhooks: Webhooks,
+    /// What was decided, and by whom.
+    #[serde(default)]
+    pub audit: Audit,
     /// Payload properties that are copied to the node, by name, from the payload's root or its `metadata`.
     #[serde(default = "default_properties")]
     pub properties: BTreeSet<String>,
@@ -267,7 +272,8 @@ impl Config {
         self.entities.check("entities", &mut faults);
         self.domains.check("domains", &mut faults);
         self.permissions.check("permissions", &mut faults);
-        self.enrichment.check("enrichment", &mut faults);
+        self.enrichment.check("enrichment", &self.properties, &mut faults);
+        self.audit.check("audit", &mut faults);
         self.poller.check("poller", &mut faults);
         self.webhooks.check("webhooks", &mut faults);
         for (index, collection) in self.collections.iter().enumerate() {

@@ -72,6 +72,7 @@ pub struct Metrics {
     webhooks: IntCounterVec,
     webhook_latency: Histogram,
     enrichments: IntCounterVec,
+    conflicts: IntCounterVec,
     poll_seconds: CounterVec,
     poll_found: IntCounterVec,
     dead_letters: IntGauge,
@@ -227,6 +228,13 @@ impl Metrics {
                 )
                 .buckets(decades(1e-3, 8)),
             )?,
+            conflicts: IntCounterVec::new(
+                opts(
+                    "property_conflicts_total",
+                    "Mapped properties that were changed in the graph and in the payload, by the side that was kept",
+                ),
+                &["kept"],
+            )?,
             poll_seconds: CounterVec::new(
                 opts(
                     "poll_seconds_total",
@@ -308,6 +316,7 @@ impl Metrics {
         registry.register(Box::new(metrics.webhooks.clone()))?;
         registry.register(Box::new(metrics.webhook_latency.clone()))?;
         registry.register(Box::new(metrics.enrichments.clone()))?;
+        registry.register(Box::new(metrics.conflicts.clone()))?;
         registry.register(Box::new(metrics.poll_seconds.clone()))?;
         registry.register(Box::new(metrics.poll_found.clone()))?;
         registry.register(Box::new(metrics.dead_letters.clone()))?;
@@ -368,6 +377,11 @@ impl Metrics {
             totals.deleted += deleted;
             totals.last_sync = Some(Timestamp::now());
         }
+    }
+
+    /// Counts a property that was changed on both sides.
+    pub fn conflict(&self, kept: &str) {
+        self.conflicts.with_label_values(&[kept]).inc();
     }
 
     /// Counts a delivery of a webhook that came in.

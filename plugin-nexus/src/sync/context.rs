@@ -17,6 +17,7 @@ use super::neighbours::Candidate;
 use super::poller::SeenNodes;
 use super::relations::{DeriveError, Deriver, OrphanSweep};
 use super::search_cache::SearchCache;
+use crate::audit_log::AuditLog;
 use crate::config::Config;
 use crate::domains::Knowledge;
 use crate::graph::{ForeignType, GraphError};
@@ -61,6 +62,8 @@ pub struct Context {
     pub seen: SeenNodes,
     /// How common words are.
     pub(in crate::sync) words: WordCounts,
+    /// What was decided.
+    pub audit_log: AuditLog,
     /// Who is told of changes.
     pub outbound: Outbound,
     births: AtomicU64,
@@ -86,6 +89,7 @@ impl Context {
         journal: Journal,
         metrics: Metrics,
         outbound: Outbound,
+        audit_log: AuditLog,
     ) -> Result<Self, DeriveError> {
         let labels = labels(&config, &journal).unwrap_or_default();
         let model = journal.taught_model().unwrap_or_default();
@@ -108,6 +112,7 @@ impl Context {
             orphans: OrphanSweep::default(),
             learning: Learning::default(),
             outbound,
+            audit_log,
             births: AtomicU64::new(now_micros()),
         })
     }

@@ -144,7 +144,7 @@ pub(super) fn says(record: &JsonMap, desired: &JsonMap, owns: impl Fn(&str) -> b
 }
 
 /// Nexus gives back some numbers of a list with another last digit (`contracts/nexus-dialect.md` section 3).
-fn is_same(one: &Value, other: &Value) -> bool {
+pub(super) fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {
             one == other || one.as_f64().map(|one| one as f32) == other.as_f64().map(|other| other as f32)
@@ -156,7 +156,7 @@ fn is_same(one: &Value, other: &Value) -> bool {
     }
 }
 
-fn is_plain(value: &Value) -> bool {
+pub(super) fn is_plain(value: &Value) -> bool {
     match value {
         Value::String(text) => text.len() <= MAX_TEXT,
         Value::Bool(_) | Value::Number(_) => true,

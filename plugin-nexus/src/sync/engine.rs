@@ -15,6 +15,7 @@ use vectorizer_plugin_api::{ChangeBatch, Fault, FaultCode, Host};
 use super::context::Context;
 use super::keeper::Keeper;
 use super::{jobs, lane, learning, poller, supervisor, sweep};
+use crate::audit_log::AuditLog;
 use crate::config::Config;
 use crate::journal::{Durability, Intake, IntakeEvent, Journal, Journaling, Stage, Unjournaled, Work, split};
 use crate::kill_point::kill_point;
@@ -56,6 +57,12 @@ impl Engine {
         outbound
             .tell(&journal)
             .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
+        let audit_log = AuditLog::open(&config.audit, data_dir).map_err(|error| {
+            Fault::new(
+                FaultCode::Unavailable,
+                format!("the audit log cannot be opened: {error}"),
+            )
+        })?;
         let metrics = Metrics::new().map_err(|error| internal(&error))?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
@@ -63,7 +70,15 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|error| internal(&error))?;
-        let context = Context::new(config, host, Arc::new(client), journal, metrics, outbound);
+        let context = Context::new(
+            config,
+            host,
+            Arc::new(client),
+            journal,
+            metrics,
+            outbound,
+            audit_log,
+        );
         let context = Arc::new(context.map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?);
         let intake = Intake::start(Absorber(Arc::clone(&context)), context.config.sync.overflow())
             .map_err(|error| internal(&error))?;

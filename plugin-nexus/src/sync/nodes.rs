@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use vectorizer_plugin_api::model::{Document, Fields, JsonMap};
 
 use super::connection::Connection;
@@ -20,6 +20,7 @@ use super::fingerprint::{content_digest, fingerprint, fingerprint_text};
 use super::lane::{Done, Failed};
 use super::poller;
 use super::verify::verify_nodes;
+use crate::audit_log;
 use crate::graph::literal::LiteralError;
 use crate::graph::verify::WrittenNode;
 use crate::graph::{Bucket, DocumentKey, Graph, GraphError, NodeVersion, NodeWrite, RecordShape};
@@ -364,6 +365,12 @@ async fn write(
             done.unchanged += 1;
             done.outcomes.push(document.unchanged());
             continue;
+        }
+        if document.looked_at && !document.changed && known.is_some() {
+            let details = json!({"collection": batch.collection, "id": document.id, "kept": "store"});
+            context
+                .audit_log
+                .record(audit_log::SELF, "node.restored", &details);
         }
         match NodeWrite::build(
             document.place.key.clone(),

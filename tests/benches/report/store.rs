@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use serde_json::json;
-use vectorizer_host_shim::api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Metric, Page};
+use vectorizer_host_shim::api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Metric, Page};
 use vectorizer_host_shim::store::{Store, StoreError};
 
 /// The only collection.
@@ -212,8 +212,8 @@ impl Store for Synthetic {
         Ok(self.visible.load(Ordering::SeqCst))
     }
 
-    fn merge_payload(&self, _: &str, _: &str, _: &JsonMap) -> Result<bool, StoreError> {
-        Ok(false)
+    fn merge_payload(&self, _: &str, _: &str, _: &JsonMap, _: &JsonMap) -> Result<Merge, StoreError> {
+        Ok(Merge::Gone)
     }
 
     fn invalidate_cache(&self, _: &str) {}

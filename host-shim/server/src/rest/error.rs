@@ -187,6 +187,8 @@ impl From<DbError> for ApiError {
             DbError::CollectionExists { name, .. } => Self::CollectionExists(name),
             DbError::DocumentNotFound(id) => Self::VectorNotFound(id),
             DbError::DimensionMismatch { expected, actual } => Self::DimensionMismatch { expected, actual },
+            // No route makes a change under conditions.
+            unasked @ DbError::Differs(_) => Self::Internal(unasked.to_string()),
             DbError::Invalid { field, reason } => Self::validation(field, reason),
             failed @ (DbError::InUse(_) | DbError::Damaged(_) | DbError::Unavailable(_)) => {
                 tracing::error!(error = %failed, "the store failed");

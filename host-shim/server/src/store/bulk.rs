@@ -51,7 +51,10 @@ impl DocumentStore {
                 session.apply(Change::Update {
                     id: id.clone(),
                     vector: None,
-                    payload: PayloadChange::Merge(patch.clone()),
+                    payload: PayloadChange::Merge {
+                        expected: JsonMap::new(),
+                        patch: patch.clone(),
+                    },
                 })?;
             }
             Ok(bulk)

@@ -22,6 +22,9 @@ pub enum DbError {
     /// The collection has no document with this id.
     #[error("Vector not found: {0}")]
     DocumentNotFound(String),
+    /// A field of the document's payload is not as the caller expected.
+    #[error("the payload of {0} is not as expected")]
+    Differs(String),
     /// A vector has another number of components than its collection.
     #[error("vector length {actual} does not match collection dimension {expected}")]
     DimensionMismatch {
@@ -101,6 +104,7 @@ impl From<DbError> for StoreError {
             DbError::CollectionNotFound(name) => Self::CollectionNotFound(name),
             wrong @ (DbError::CollectionExists { .. }
             | DbError::DocumentNotFound(_)
+            | DbError::Differs(_)
             | DbError::DimensionMismatch { .. }
             | DbError::Invalid { .. }) => Self::Invalid(wrong.to_string()),
             failed @ (DbError::InUse(_) | DbError::Damaged(_) | DbError::Unavailable(_)) => {

@@ -1,7 +1,7 @@
 //! The store as plugins see it.
 
 use vectorizer_host_shim::store::{Store, StoreError};
-use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Page};
+use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Page};
 
 use super::database::DocumentStore;
 use super::read::{Scan, Start};
@@ -67,15 +67,25 @@ impl Store for DocumentStore {
         Ok(self.count_documents(collection, None)?)
     }
 
-    fn merge_payload(&self, collection: &str, id: &str, patch: &JsonMap) -> Result<bool, StoreError> {
+    fn merge_payload(
+        &self,
+        collection: &str,
+        id: &str,
+        expected: &JsonMap,
+        patch: &JsonMap,
+    ) -> Result<Merge, StoreError> {
         let change = Change::Update {
             id: id.to_owned(),
             vector: None,
-            payload: PayloadChange::Merge(patch.clone()),
+            payload: PayloadChange::Merge {
+                expected: expected.clone(),
+                patch: patch.clone(),
+            },
         };
         match self.apply(collection, vec![change], Atomicity::AllOrNothing) {
-            Ok(_) => Ok(true),
-            Err(DbError::DocumentNotFound(_)) => Ok(false),
+            Ok(_) => Ok(Merge::Merged),
+            Err(DbError::DocumentNotFound(_)) => Ok(Merge::Gone),
+            Err(DbError::Differs(_)) => Ok(Merge::Differs),
             Err(other) => Err(other.into()),
         }
     }

@@ -64,8 +64,13 @@ pub enum PayloadChange {
     Keep,
     /// Replaces it whole; `None` leaves the document without one.
     Replace(Option<JsonMap>),
-    /// Merges by RFC 7396: null removes.
-    Merge(JsonMap),
+    /// Merges `patch` by RFC 7396 (null removes) where the fields that `expected` names are as there (null: absent).
+    Merge {
+        /// Fields as they have to be.
+        expected: JsonMap,
+        /// What is merged.
+        patch: JsonMap,
+    },
 }
 
 /// What one change that fails means for the others of the call.
@@ -278,8 +283,13 @@ impl<'t> Session<'t> {
             PayloadChange::Replace(payload) => {
                 self.put_row(seq, &encode(id, payload.as_ref())?, payload.as_ref())?;
             }
-            PayloadChange::Merge(patch) => {
+            PayloadChange::Merge { expected, patch } => {
                 let before = self.payload(seq)?.unwrap_or_default();
+                let is_as_expected =
+                    |(name, value): (&String, &Value)| before.get(name).unwrap_or(&Value::Null) == value;
+                if !expected.iter().all(is_as_expected) {
+                    return Err(DbError::Differs(id.to_owned()));
+                }
                 let mut after = before.clone();
                 merge(&mut after, &patch);
                 if after == before && vector.is_none() {

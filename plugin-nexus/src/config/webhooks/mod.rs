@@ -121,7 +121,7 @@ mod tests {
         for (outbound, expected) in [
             (
                 json!({"allowed_networks": ["10.0.0.0/33"]}),
-                "allowed_networks[0]: invalid IP network address syntax",
+                "allowed_networks[0]: invalid IP address syntax",
             ),
             (
                 json!({"retry_seconds": []}),

@@ -13,7 +13,7 @@
 //! }
 //! ```
 //!
-//! `version` counts the writes, `synced_at` is the time of the last; neither is a difference by itself.
+//! `mapped` is there where properties of nodes are mapped ([`super::mapped`]). `version` counts the writes, `synced_at` is the time of the last; neither is a difference by itself.
 
 use std::cmp::Ordering;
 
@@ -25,6 +25,7 @@ use super::OURS;
 
 const VERSION: &str = "version";
 const SYNCED_AT: &str = "synced_at";
+const MAPPED: &str = "mapped";
 const SYNC_STATUS: &str = "sync_status";
 
 /// What the graph says of a document.
@@ -40,6 +41,9 @@ pub(super) struct Block {
     pub(super) entities: Vec<Entity>,
     /// Documents that its edges lead to: first those that others linked, then by score.
     pub(super) related_documents: Vec<Related>,
+    /// What was taken from the properties of its node by now, by the payload's fields.
+    #[serde(skip)]
+    pub(super) mapped: JsonMap,
 }
 
 /// A field of knowledge.
@@ -113,6 +117,12 @@ impl Stored {
         Self { said, version }
     }
 
+    /// What was taken from the properties of the node.
+    pub(super) fn mapped(&self) -> JsonMap {
+        let mapped = self.said.get(MAPPED).and_then(Value::as_object);
+        mapped.cloned().unwrap_or_default()
+    }
+
     /// What has to be merged into the payload (RFC 7396); `None`: it says so already.
     pub(super) fn patch(&self, block: &Block, now: &str) -> Option<JsonMap> {
         let Ok(Value::Object(mut ours)) = serde_json::to_value(block) else {
@@ -122,8 +132,15 @@ impl Stored {
         let is_said = ours
             .iter()
             .all(|(name, value)| self.said.get(name).unwrap_or(&Value::Null) == value);
-        if is_said {
+        let mapped = self.mapped();
+        if is_said && mapped == block.mapped {
             return None;
+        }
+        if mapped != block.mapped {
+            let gone = mapped.keys().filter(|name| !block.mapped.contains_key(*name));
+            let gone = gone.map(|name| (name.clone(), Value::Null));
+            let merged: JsonMap = block.mapped.clone().into_iter().chain(gone).collect();
+            ours.insert(MAPPED.to_owned(), Value::Object(merged));
         }
         ours.insert(SYNCED_AT.to_owned(), now.into());
         ours.insert(VERSION.to_owned(), json!(self.version.saturating_add(1)));
@@ -151,6 +168,7 @@ mod tests {
             relationship_count: 1,
             entities: Vec::new(),
             related_documents: vec![related("SIMILAR_TO", "2", Some(0.5))],
+            mapped: JsonMap::new(),
         }
     }
 
@@ -173,6 +191,18 @@ mod tests {
             (&second[OURS]["version"], &second[OURS]["synced_at"]),
             (&json!(2), &json!("t2"))
         );
+    }
+
+    #[test]
+    fn what_is_not_mapped_any_more_is_taken_out() {
+        let mapped = |value: Value| value.as_object().cloned().unwrap();
+        let now = Block {
+            mapped: mapped(json!({"a": 1, "c": 3})),
+            ..block()
+        };
+        let before = json!({"mapped": {"a": 1, "b": 2}});
+        let patch = Stored::of(Some(&before)).patch(&now, "t").unwrap();
+        assert_eq!(patch[OURS]["mapped"], json!({"a": 1, "b": null, "c": 3}));
     }
 
     #[test]

@@ -1,36 +1,43 @@
 //! The third stage: what the graph says of a document is merged into its payload, under `_nexus`.
 //!
 //! Invariants:
-//! - only [`OURS`] is ever written, by the host's merge, so that nobody's edit is lost; a document that vanished meanwhile is none;
+//! - only [`OURS`] is written, and fields that the configuration maps to properties of nodes, by the host's merge and, for the latter,
+//!   under the condition that they are as they were read: nobody's edit is lost. A document that vanished meanwhile is no fault;
 //! - nothing is written where the payload says it already: the fingerprint leaves `_nexus` out, so the change that the host
 //!   tells of afterwards ends in the first stage, and no write comes round;
 //! - a document is named to another only where everybody who may see the one may see the other.
 //!
-//! Reads the graph in three rounds a batch: the plugin's edges, those of others, the nodes of entities.
+//! Reads the graph in three rounds a batch: the plugin's edges, those of others, the nodes of entities; and the documents' own nodes
+//! where properties are [`mapped`].
 
 mod block;
+mod mapped;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use block::{Block, Domain, Entity, Related, Stored};
-use serde_json::Value;
+use mapped::Settled;
+use serde_json::{Value, json};
 use vectorizer_plugin_api::FaultCode;
-use vectorizer_plugin_api::model::{Fields, JsonMap};
+use vectorizer_plugin_api::model::{Fields, JsonMap, Merge};
 
 use super::across::key;
 use super::connection::Connection;
 use super::context::{Context, now_text, unless_gone};
 use super::fault::StageFault;
+use super::fingerprint::ENRICHMENT_KEY;
 use super::lane::{Done, Failed};
+use crate::audit_log;
+use crate::config::Mapped;
 use crate::graph::literal::Part;
 use crate::graph::schema::EdgeType;
 use crate::graph::{DocumentKey, DomainKey, EntityKey, ForeignEdge, Graph, Neighbour};
 use crate::journal::{Batch, DocumentId, Outcome, StateChange, Work};
 use crate::kill_point::kill_point;
+use crate::payload::is_encrypted;
 
-/// The payload's field.
-const OURS: &str = "_nexus";
+const OURS: &str = ENRICHMENT_KEY;
 
 /// Edges that documents own.
 pub(super) const OWNED: [EdgeType; 5] = [
@@ -47,6 +54,10 @@ struct Subject {
     key: DocumentKey,
     access: u64,
     stored: Stored,
+    /// The payload's fields that properties go to.
+    fields: JsonMap,
+    /// Whether they may: nothing goes into an encrypted payload in the clear.
+    is_open: bool,
 }
 
 /// What a batch's documents have to do with.
@@ -55,6 +66,8 @@ struct Surroundings {
     owned: HashMap<String, Vec<Neighbour>>,
     foreign: HashMap<DocumentKey, Vec<ForeignEdge>>,
     entities: HashMap<EntityKey, JsonMap>,
+    /// The documents' own nodes, where properties of theirs are mapped.
+    nodes: HashMap<DocumentKey, JsonMap>,
 }
 
 /// Whether a payload says nothing of the graph, and should: it is new, or somebody replaced it.
@@ -104,9 +117,17 @@ fn survey(context: &Context, batch: &Batch) -> Result<Vec<Subject>, StageFault> 
             id: id.id,
             access: state.access,
             stored: Stored::of(payload.get(OURS)),
+            is_open: !is_encrypted(&payload),
+            fields: fields(&context.config.enrichment.mapped, payload),
         });
     }
     Ok(subjects)
+}
+
+/// Of a payload.
+fn fields(rules: &[Mapped], mut payload: JsonMap) -> JsonMap {
+    let found = rules.iter().filter_map(|rule| payload.remove_entry(rule.field()));
+    found.collect()
 }
 
 async fn read(context: &Context, graph: &Graph, subjects: &[Subject]) -> Result<Surroundings, StageFault> {
@@ -132,6 +153,9 @@ async fn read(context: &Context, graph: &Graph, subjects: &[Subject]) -> Result<
         .flat_map(|edges| most_sure(edges, context.config.enrichment.max_entities))
         .filter_map(|edge| EntityKey::parse(&edge.target).ok())
         .collect();
+    if !context.config.enrichment.mapped.is_empty() {
+        around.nodes = graph.read_nodes(&keys).await?;
+    }
     let mentioned: Vec<EntityKey> = mentioned.into_iter().collect();
     if !mentioned.is_empty() {
         around.entities = graph.read_nodes(&mentioned).await?;
@@ -168,18 +192,44 @@ fn write(
 ) -> Result<Done, StageFault> {
     let mut done = Done::default();
     let mut refused: BTreeMap<Arc<str>, String> = BTreeMap::new();
+    let mut again: BTreeSet<Arc<str>> = BTreeSet::new();
     for subject in subjects {
-        let block = describe(context, &subject, around)?;
-        let Some(patch) = subject.stored.patch(&block, now) else {
+        let mut block = describe(context, &subject, around)?;
+        let settled = settle(context, &subject, around);
+        block.mapped = settled.bases;
+        let Some(mut patch) = subject.stored.patch(&block, now) else {
             done.unchanged += 1;
             continue;
         };
-        let merged = context.host.merge_payload(&batch.collection, &subject.id, &patch);
+        patch.extend(settled.changes);
+        let (collection, id) = (&batch.collection, &subject.id);
+        // Without fields of others in it, nothing can be overwritten.
+        let merged = match settled.expected.is_empty() {
+            true => context
+                .host
+                .merge_payload(collection, id, &patch)
+                .map(|merged| match merged {
+                    true => Merge::Merged,
+                    false => Merge::Gone,
+                }),
+            false => context
+                .host
+                .merge_payload_if(collection, id, &settled.expected, &patch),
+        };
         match unless_gone(merged) {
-            Ok(Some(true)) => done.enriched += 1,
-            Ok(Some(false) | None) => {}
-            Err(fault) if fault.code == FaultCode::Invalid => {
-                refused.insert(Arc::clone(&subject.id), fault.to_string());
+            Ok(Some(Merge::Merged)) => {
+                done.enriched += 1;
+                for rule in settled.conflicts {
+                    write_down(context, collection, id, rule);
+                }
+            }
+            // Somebody was faster: what is there now is looked at.
+            Ok(Some(Merge::Differs)) => {
+                again.insert(Arc::clone(id));
+            }
+            Ok(Some(Merge::Gone) | None) => {}
+            Err(fault) if matches!(fault.code, FaultCode::Invalid | FaultCode::Unsupported) => {
+                refused.insert(Arc::clone(id), fault.to_string());
             }
             Err(fault) => return Err(fault.into()),
         }
@@ -193,12 +243,49 @@ fn write(
         let id = Arc::clone(&claim.id);
         match refused.remove(&claim.id) {
             Some(error) => done.failed.push(Failed { id, error }),
-            None => done
-                .outcomes
-                .push(Outcome::new(id, Work::NONE, StateChange::Keep)),
+            None => {
+                let left = match again.contains(&id) {
+                    true => Work::ENRICHMENT,
+                    false => Work::NONE,
+                };
+                done.outcomes.push(Outcome::new(id, left, StateChange::Keep));
+            }
         }
     }
     Ok(done)
+}
+
+/// What goes into the payload of what others set on the document's node.
+fn settle<'a>(context: &'a Context, subject: &Subject, around: &Surroundings) -> Settled<'a> {
+    let bases = subject.stored.mapped();
+    match around.nodes.get(&subject.key) {
+        Some(node) if subject.is_open => {
+            mapped::settle(&context.config.enrichment.mapped, node, &subject.fields, &bases)
+        }
+        // What cannot be read did not change; what is not mapped any more is forgotten.
+        _ => {
+            let rules = &context.config.enrichment.mapped;
+            let known = |name: &String| rules.iter().any(|rule| rule.field() == name);
+            Settled {
+                bases: bases.into_iter().filter(|(name, _)| known(name)).collect(),
+                ..Settled::default()
+            }
+        }
+    }
+}
+
+fn write_down(context: &Context, collection: &str, id: &str, rule: &Mapped) {
+    context.metrics.conflict(rule.on_conflict.name());
+    let details = json!({
+        "collection": collection,
+        "id": id,
+        "property": rule.property,
+        "field": rule.field(),
+        "kept": rule.on_conflict.name(),
+    });
+    context
+        .audit_log
+        .record(audit_log::SELF, "property.conflict", &details);
 }
 
 /// What the graph says of one document.
@@ -227,6 +314,7 @@ fn describe(context: &Context, subject: &Subject, around: &Surroundings) -> Resu
         relationship_count: owned.len() + foreign.len(),
         entities,
         related_documents: related(context, subject, owned, foreign)?,
+        mapped: JsonMap::new(),
     })
 }
 

@@ -40,7 +40,8 @@ impl NodeRound {
             .map(|number| Bucket::numbered(&collection, number).map_err(GraphError::from))
             .collect::<Result<_, _>>()?;
         self.bucket = end;
-        let mut changed = Vec::new();
+        let (mut changed, mut mapped) = (Vec::new(), Vec::new());
+        let enrichment = &context.config.enrichment;
         for (key, record) in connection.graph.read_buckets(&buckets).await? {
             let Ok((Part::Text(_), Part::Text(id))) = key.parts() else {
                 // An id too long to be read back from its key stays out of reach here.
@@ -57,9 +58,22 @@ impl NodeRound {
             // One that is on its way is looked at again when it has arrived.
             let settled = head.epoch == Some(context.journal.epoch())
                 && !context.journal.is_pending(&document.collection, &document.id);
+            let is_mapped = |name: &str| enrichment.mapped.iter().any(|rule| rule.property == name);
+            if enrichment.enabled
+                && !enrichment.mapped.is_empty()
+                && context.seen.differs_mapped(&key, &record, is_mapped)
+            {
+                mapped.push(id.clone());
+            }
             if (differs || other_rev) && settled {
                 changed.push(id);
             }
+        }
+        if !mapped.is_empty() {
+            let ids = mapped.iter().map(String::as_str);
+            context
+                .journal
+                .add_compared(&collection, ids, Work::ENRICHMENT, now_micros())?;
         }
         if !changed.is_empty() {
             let work = Work::NODE.and(Work::LOOK).and(context.enrichment());
@@ -68,7 +82,7 @@ impl NodeRound {
                 .journal
                 .add_compared(&collection, ids, work, now_micros())?;
         }
-        Ok(changed.len())
+        Ok(changed.len() + mapped.len())
     }
 
     /// The collection whose turn it is.

@@ -18,7 +18,12 @@ const MOST: usize = 2_000_000;
 
 /// How nodes of ours looked last, as a digest of their properties each.
 #[derive(Debug, Default)]
-pub struct SeenNodes(Mutex<HashMap<u64, u64>>);
+pub struct SeenNodes {
+    /// Properties of ours.
+    ours: Mutex<HashMap<u64, u64>>,
+    /// Properties of others that go into payloads, of the nodes that have any.
+    mapped: Mutex<HashMap<u64, u64>>,
+}
 
 impl SeenNodes {
     /// A node was written so.
@@ -31,10 +36,10 @@ impl SeenNodes {
     /// the next time.
     pub(super) fn differs(&self, key: &DocumentKey, record: &JsonMap, owns: impl Fn(&str) -> bool) -> bool {
         let (name, digest) = (name_of(key), digest(record, owns));
-        let known = self.0.lock().get(&name).copied();
+        let known = self.ours.lock().get(&name).copied();
         match known {
             Some(known) if known != digest => {
-                self.0.lock().remove(&name);
+                self.ours.lock().remove(&name);
                 true
             }
             Some(_) => false,
@@ -45,8 +50,26 @@ impl SeenNodes {
         }
     }
 
+    /// Whether a node that is read has other properties that go into the payload than it had. What is read first after a start counts
+    /// as changed, where there is something.
+    pub(super) fn differs_mapped(
+        &self,
+        key: &DocumentKey,
+        record: &JsonMap,
+        mapped: impl Fn(&str) -> bool,
+    ) -> bool {
+        let (name, digest) = (name_of(key), digest(record, mapped));
+        let mut all = self.mapped.lock();
+        let before = match digest {
+            0 => all.remove(&name),
+            digest if all.len() < MOST || all.contains_key(&name) => all.insert(name, digest),
+            _ => return true,
+        };
+        before.unwrap_or_default() != digest
+    }
+
     fn insert(&self, name: u64, digest: u64) {
-        let mut all = self.0.lock();
+        let mut all = self.ours.lock();
         if all.len() < MOST || all.contains_key(&name) {
             all.insert(name, digest);
         }
@@ -117,5 +140,23 @@ mod tests {
         seen.wrote(&key, &record(json!({"title": "V"})));
         assert!(!differs(json!({"title": "V"})));
         assert!(differs(json!({"title": "V", "author": "somebody"})));
+    }
+
+    #[test]
+    fn a_property_that_goes_into_the_payload_is_noticed_when_it_comes_changes_and_goes() {
+        let seen = SeenNodes::default();
+        let key = DocumentKey::new("c", "1").unwrap();
+        let differs =
+            |value: Value| seen.differs_mapped(&key, &record(value), |name: &str| name == "reviewed");
+        for (value, expected) in [
+            (json!({"title": "T"}), false),
+            (json!({"title": "T", "reviewed": "ann"}), true),
+            (json!({"title": "U", "reviewed": "ann"}), false),
+            (json!({"title": "U", "reviewed": "bob"}), true),
+            (json!({"title": "U", "reviewed": null}), true),
+            (json!({"title": "U"}), false),
+        ] {
+            assert_eq!(differs(value.clone()), expected, "{value}");
+        }
     }
 }

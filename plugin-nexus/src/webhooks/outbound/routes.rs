@@ -84,40 +84,41 @@ pub(crate) fn respond(context: &Arc<Context>, request: &Request) -> Option<Reply
     let rest = request.path.strip_prefix(BASE)?;
     let segments: Vec<&str> = rest.split('/').skip(1).collect();
     let answer = match (request.method.as_str(), segments.as_slice()) {
-        ("POST", []) => subscribe(context, &request.body),
+        ("POST", []) => subscribe(context, request),
         ("GET", []) => list(context),
         ("POST", [id, "test"]) => match find(context, id) {
             Ok(subscription) => return Some(Reply::Later(Box::pin(test(Arc::clone(context), subscription)))),
             Err(error) => Err(error),
         },
-        (method, [id, action @ ..]) => find(context, id)
-            .map(|subscription| (method, action, subscription))
-            .and_then(|(method, action, subscription)| match (method, action) {
-                ("GET", []) => Ok((200, show(context, &subscription))),
-                ("DELETE", []) => unsubscribe(context, &subscription),
-                ("POST", ["secret"]) => rotate(context, &subscription, &request.body),
-                ("POST", ["enable"]) => stand(context, &subscription, State::Active),
-                ("POST", ["disable"]) => {
-                    let because = Because::Asked;
-                    let since_micros = unix_micros();
-                    stand(
-                        context,
-                        &subscription,
-                        State::Disabled {
-                            because,
-                            since_micros,
-                        },
-                    )
-                }
-                ("GET", ["deliveries"]) => deliveries(context, &subscription),
-                ("GET", ["dead-letters"]) => dead_letters(context, &subscription, &request.query),
-                ("POST", ["dead-letters", "replay"]) => replay(context, &subscription, &request.body),
-                ("POST", ["dead-letters", "purge"]) => purge(context, &subscription, &request.body),
-                _ => Err(ApiError::NotFound("no such route")),
-            }),
+        (_, [id, action @ ..]) => {
+            find(context, id).and_then(|subscription| act(context, request, &subscription, action))
+        }
         _ => return None,
     };
     Some(Reply::Now(api::response(answer)))
+}
+
+/// Answers a request about one subscription.
+fn act(context: &Context, request: &Request, subscription: &Subscription, action: &[&str]) -> Answered {
+    match (request.method.as_str(), action) {
+        ("GET", []) => Ok((200, show(context, subscription))),
+        ("DELETE", []) => unsubscribe(context, request, subscription),
+        ("POST", ["secret"]) => rotate(context, request, subscription),
+        ("POST", ["enable"]) => stand(context, request, subscription, State::Active),
+        ("POST", ["disable"]) => {
+            let (because, since_micros) = (Because::Asked, unix_micros());
+            let disabled = State::Disabled {
+                because,
+                since_micros,
+            };
+            stand(context, request, subscription, disabled)
+        }
+        ("GET", ["deliveries"]) => deliveries(context, subscription),
+        ("GET", ["dead-letters"]) => dead_letters(context, subscription, &request.query),
+        ("POST", ["dead-letters", "replay"]) => replay(context, request, subscription),
+        ("POST", ["dead-letters", "purge"]) => purge(context, request, subscription),
+        _ => Err(ApiError::NotFound("no such route")),
+    }
 }
 
 fn find(context: &Context, id: &str) -> Result<Subscription, ApiError> {
@@ -143,8 +144,8 @@ struct Wanted {
     secret: Option<Secret>,
 }
 
-fn subscribe(context: &Context, body: &[u8]) -> Answered {
-    let wanted: Wanted = api::body(body)?;
+fn subscribe(context: &Context, request: &Request) -> Answered {
+    let wanted: Wanted = api::body(&request.body)?;
     let outbound = &context.outbound;
     let url = outbound
         .guard
@@ -173,7 +174,7 @@ fn subscribe(context: &Context, body: &[u8]) -> Answered {
     };
     outbound.registry.add(subscription.clone())?;
     outbound.tell(&context.journal)?;
-    tracing::info!(subscription = %subscription.id, "somebody subscribed to webhooks");
+    write_down(context, request, &subscription, "webhook.subscribed");
     Ok((201, with_secret(show(context, &subscription), &subscription)))
 }
 
@@ -242,11 +243,11 @@ fn with_secret(mut shown: Value, subscription: &Subscription) -> Value {
     shown
 }
 
-fn unsubscribe(context: &Context, subscription: &Subscription) -> Answered {
+fn unsubscribe(context: &Context, request: &Request, subscription: &Subscription) -> Answered {
     context.outbound.registry.remove(subscription.id)?;
     context.outbound.tell(&context.journal)?;
     context.outbound.standings.succeeded(subscription.id);
-    tracing::info!(subscription = %subscription.id, "a subscription to webhooks was deleted");
+    write_down(context, request, subscription, "webhook.deleted");
     Ok((200, json!({"deleted": subscription.id})))
 }
 
@@ -257,8 +258,8 @@ struct WantedSecret {
     secret: Option<Secret>,
 }
 
-fn rotate(context: &Context, subscription: &Subscription, body: &[u8]) -> Answered {
-    let wanted: WantedSecret = match body {
+fn rotate(context: &Context, request: &Request, subscription: &Subscription) -> Answered {
+    let wanted: WantedSecret = match request.body.as_slice() {
         [] => WantedSecret::default(),
         body => api::body(body)?,
     };
@@ -266,22 +267,34 @@ fn rotate(context: &Context, subscription: &Subscription, body: &[u8]) -> Answer
     let altered = context.outbound.registry.alter(subscription.id, |subscription| {
         subscription.rotate(secret, unix_micros());
     })?;
-    tracing::info!(subscription = %subscription.id, "a subscription to webhooks has another secret");
+    write_down(context, request, &altered, "webhook.secret");
     Ok((200, with_secret(show(context, &altered), &altered)))
 }
 
-fn stand(context: &Context, subscription: &Subscription, state: State) -> Answered {
+fn stand(context: &Context, request: &Request, subscription: &Subscription, state: State) -> Answered {
     let id = subscription.id;
     let altered = context
         .outbound
         .registry
         .alter(id, |subscription| subscription.standing = state)?;
     context.outbound.tell(&context.journal)?;
+    let action = if altered.is_active() {
+        "webhook.enabled"
+    } else {
+        "webhook.disabled"
+    };
+    write_down(context, request, &altered, action);
     if altered.is_active() {
         context.outbound.standings.succeeded(id);
         context.journal.hasten_messages(id.0);
     }
     Ok((200, show(context, &altered)))
+}
+
+fn write_down(context: &Context, request: &Request, subscription: &Subscription, action: &str) {
+    tracing::info!(subscription = %subscription.id, action, "subscriptions to webhooks");
+    let details = json!({"id": subscription.id, "host": subscription.url.host_str()});
+    context.audit_log.record(&request.caller.name, action, &details);
 }
 
 /// Sends a message to a subscription, disabled or not, and says what came of it. It is not tried again.
@@ -372,19 +385,21 @@ struct Selection {
     numbers: Option<Vec<u64>>,
 }
 
-fn replay(context: &Context, subscription: &Subscription, body: &[u8]) -> Answered {
-    let Selection { numbers } = api::body(body)?;
+fn replay(context: &Context, request: &Request, subscription: &Subscription) -> Answered {
+    let Selection { numbers } = api::body(&request.body)?;
     let count = context
         .journal
         .resend_undeliverable(subscription.id.0, numbers.as_deref())?;
+    write_down(context, request, subscription, "webhook.dead_letters_replayed");
     Ok((200, json!({"replayed": count})))
 }
 
-fn purge(context: &Context, subscription: &Subscription, body: &[u8]) -> Answered {
-    let Selection { numbers } = api::body(body)?;
+fn purge(context: &Context, request: &Request, subscription: &Subscription) -> Answered {
+    let Selection { numbers } = api::body(&request.body)?;
     let count = context
         .journal
         .purge_undeliverable(subscription.id.0, numbers.as_deref())?;
+    write_down(context, request, subscription, "webhook.dead_letters_purged");
     Ok((200, json!({"purged": count})))
 }
 
