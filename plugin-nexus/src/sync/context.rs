@@ -8,6 +8,7 @@ use vectorizer_plugin_api::{Fault, FaultCode, Host};
 
 use super::breaker::Breaker;
 use super::document::CopyRules;
+use super::enrichment::EntityNames;
 use super::fault::StageFault;
 use super::jobs::Jobs;
 use super::learning::{Learning, labels};
@@ -58,6 +59,7 @@ pub struct Context {
     /// What is learned from labelled documents.
     pub learning: Learning,
     pub(in crate::sync) searches: SearchCache,
+    pub(in crate::sync) entity_names: EntityNames,
     /// How nodes looked last.
     pub seen: SeenNodes,
     /// How common words are.
@@ -100,6 +102,7 @@ impl Context {
             jobs: Jobs::load(&journal),
             searches: SearchCache::new(config.similarity.cache),
             words: WordCounts::default(),
+            entity_names: EntityNames::default(),
             seen: SeenNodes::default(),
             config,
             host,

@@ -10,6 +10,7 @@ mod unknown;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+pub(super) use rows::written_score;
 use rows::{Row, similar_rows, written};
 use unknown::{Edges, unknown_edges, write_again};
 use vectorizer_plugin_api::model::CollectionInfo;

@@ -85,7 +85,7 @@ pub(super) fn written(batch: &Batch, plan: &Plan) -> Result<WrittenEdges, StageF
 }
 
 /// Six decimals: more is noise of the index, and fewer digits leave more of the record's width to its padding.
-fn written_score(score: f32) -> f64 {
+pub(in crate::sync) fn written_score(score: f32) -> f64 {
     if score.is_finite() {
         (f64::from(score) * 1e6).round() / 1e6
     } else {

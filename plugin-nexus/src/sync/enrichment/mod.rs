@@ -7,18 +7,23 @@
 //!   tells of afterwards ends in the first stage, and no write comes round;
 //! - a document is named to another only where everybody who may see the one may see the other.
 //!
-//! Reads the graph in three rounds a batch: the plugin's edges, those of others, the nodes of entities; and the documents' own nodes
-//! where properties are [`mapped`].
+//! The plugin's own edges are the journal's to know ([`owned`]). The graph is read in two rounds a batch: the edges of others, with what
+//! the journal is not sure of and the documents' own nodes where properties are [`mapped`]; and the names of entities that are not
+//! remembered ([`names`]).
 
 mod block;
 mod mapped;
+mod names;
+mod owned;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use block::{Block, Domain, Entity, Related, Stored};
 use mapped::Settled;
-use serde_json::{Value, json};
+pub(in crate::sync) use names::EntityNames;
+use names::Name;
+use serde_json::json;
 use vectorizer_plugin_api::FaultCode;
 use vectorizer_plugin_api::model::{Fields, JsonMap, Merge};
 
@@ -54,6 +59,8 @@ struct Subject {
     key: DocumentKey,
     access: u64,
     stored: Stored,
+    /// The plugin's own edges; `None`: the graph has to be asked.
+    owned: Option<Vec<Neighbour>>,
     /// The payload's fields that properties go to.
     fields: JsonMap,
     /// Whether they may: nothing goes into an encrypted payload in the clear.
@@ -65,7 +72,7 @@ struct Subject {
 struct Surroundings {
     owned: HashMap<String, Vec<Neighbour>>,
     foreign: HashMap<DocumentKey, Vec<ForeignEdge>>,
-    entities: HashMap<EntityKey, JsonMap>,
+    entities: HashMap<EntityKey, Name>,
     /// The documents' own nodes, where properties of theirs are mapped.
     nodes: HashMap<DocumentKey, JsonMap>,
 }
@@ -84,11 +91,11 @@ pub(super) async fn run(
     connection: &Connection,
     batch: &Batch,
 ) -> Result<Done, StageFault> {
-    let subjects = {
+    let mut subjects = {
         let batch = batch.clone();
         context.blocking(move |context| survey(context, &batch)).await?
     };
-    let around = read(context, &connection.graph, &subjects).await?;
+    let around = read(context, &connection.graph, &mut subjects).await?;
     kill_point("enrich");
     let (batch_of, now) = (batch.clone(), now_text());
     let done = context
@@ -112,8 +119,10 @@ fn survey(context: &Context, batch: &Batch) -> Result<Vec<Subject>, StageFault> 
             continue;
         };
         let payload = document.payload.unwrap_or_default();
+        let key = key(&id)?;
         subjects.push(Subject {
-            key: key(&id)?,
+            owned: owned::remembered(context, &id, &key, &state)?,
+            key,
             id: id.id,
             access: state.access,
             stored: Stored::of(payload.get(OURS)),
@@ -130,22 +139,49 @@ fn fields(rules: &[Mapped], mut payload: JsonMap) -> JsonMap {
     found.collect()
 }
 
-async fn read(context: &Context, graph: &Graph, subjects: &[Subject]) -> Result<Surroundings, StageFault> {
+async fn read(
+    context: &Context,
+    graph: &Graph,
+    subjects: &mut [Subject],
+) -> Result<Surroundings, StageFault> {
     let mut around = Surroundings::default();
     if subjects.is_empty() {
         return Ok(around);
     }
     let keys: Vec<DocumentKey> = subjects.iter().map(|subject| subject.key.clone()).collect();
-    for edge in graph.neighbours(&OWNED, &keys).await? {
-        if edge.active == Some(true) {
-            around.owned.entry(edge.source.clone()).or_default().push(edge);
+    let mut unsure = Vec::new();
+    for subject in subjects {
+        match subject.owned.take() {
+            Some(edges) => drop(around.owned.insert(subject.key.as_str().to_owned(), edges)),
+            None => unsure.push(subject.key.clone()),
         }
     }
-    let types = context.foreign_types().await?;
-    if !types.is_empty() {
-        for edge in graph.foreign_edges(&types, &keys).await? {
-            around.foreign.entry(edge.source.clone()).or_default().push(edge);
+    let own = async {
+        match unsure.is_empty() {
+            true => Ok::<_, StageFault>(Vec::new()),
+            false => Ok(graph.neighbours(&OWNED, &unsure).await?),
         }
+    };
+    let foreign = async {
+        let types = context.foreign_types().await?;
+        match types.is_empty() {
+            true => Ok::<_, StageFault>(Vec::new()),
+            false => Ok(graph.foreign_edges(&types, &keys).await?),
+        }
+    };
+    let nodes = async {
+        match context.config.enrichment.mapped.is_empty() {
+            true => Ok::<_, StageFault>(HashMap::new()),
+            false => Ok(graph.read_nodes(&keys).await?),
+        }
+    };
+    let (own, foreign, nodes) = tokio::try_join!(own, foreign, nodes)?;
+    around.nodes = nodes;
+    for edge in own.into_iter().filter(|edge| edge.active == Some(true)) {
+        around.owned.entry(edge.source.clone()).or_default().push(edge);
+    }
+    for edge in foreign {
+        around.foreign.entry(edge.source.clone()).or_default().push(edge);
     }
     let mentioned: BTreeSet<EntityKey> = around
         .owned
@@ -153,13 +189,7 @@ async fn read(context: &Context, graph: &Graph, subjects: &[Subject]) -> Result<
         .flat_map(|edges| most_sure(edges, context.config.enrichment.max_entities))
         .filter_map(|edge| EntityKey::parse(&edge.target).ok())
         .collect();
-    if !context.config.enrichment.mapped.is_empty() {
-        around.nodes = graph.read_nodes(&keys).await?;
-    }
-    let mentioned: Vec<EntityKey> = mentioned.into_iter().collect();
-    if !mentioned.is_empty() {
-        around.entities = graph.read_nodes(&mentioned).await?;
-    }
+    around.entities = context.entity_names.of(graph, mentioned).await?;
     Ok(around)
 }
 
@@ -299,11 +329,10 @@ fn describe(context: &Context, subject: &Subject, around: &Surroundings) -> Resu
     let entities = most_sure(owned, settings.max_entities)
         .into_iter()
         .filter_map(|edge| {
-            let node = around.entities.get(&EntityKey::parse(&edge.target).ok()?)?;
-            let text = |name: &str| node.get(name).and_then(Value::as_str).map(str::to_owned);
+            let entity = around.entities.get(&EntityKey::parse(&edge.target).ok()?)?;
             Some(Entity {
-                name: text("name")?,
-                kind: text("kind")?,
+                name: entity.name.clone(),
+                kind: entity.kind.clone(),
                 confidence: weight(edge),
             })
         })

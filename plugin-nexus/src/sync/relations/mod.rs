@@ -29,5 +29,5 @@ pub use derive::{DeriveError, Deriver};
 pub(in crate::sync) use derived::{Derived, derive};
 pub use orphans::OrphanSweep;
 pub(in crate::sync) use plan::{Related, RelationPlan, plan};
-pub(in crate::sync) use rows::edge_type;
+pub(in crate::sync) use rows::{edge_type, written_confidence};
 pub(in crate::sync) use verify::verify;

@@ -39,6 +39,11 @@ pub(super) fn relation_kind(kind: EdgeType) -> Option<RelationKind> {
     }
 }
 
+/// Three decimals: a record has room for them, and a confidence has no more.
+pub(in crate::sync) fn written_confidence(confidence: f32) -> f64 {
+    (f64::from(confidence) * 1e3).round() / 1e3
+}
+
 /// The edges that state, or retract, one relation of a document.
 ///
 /// # Errors
@@ -50,8 +55,7 @@ pub(super) fn edges(
     active: bool,
 ) -> Result<Vec<Edge>, StageFault> {
     let target = relation.target.as_str();
-    // Three decimals: a record has room for them, and a confidence has no more.
-    let confidence = (f64::from(relation.confidence) * 1e3).round() / 1e3;
+    let confidence = written_confidence(relation.confidence);
     let edge = match relation.kind {
         RelationKind::Mentions => {
             let target = EntityKey::parse(target).map_err(GraphError::from)?;
