@@ -12,7 +12,7 @@ use crate::build::Artifacts;
 use crate::process::{Server, wait_until};
 
 /// A document as the host returns it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     /// Its id.
     pub id: String,

@@ -165,6 +165,52 @@ fn polling_finds_nothing_in_what_the_plugin_writes_itself() {
     }
 }
 
+/// Polls in an hour at the default interval.
+const HOUR: u64 = 3_600_000 / 250;
+
+#[test]
+fn in_an_hour_of_polling_at_rest_nothing_is_found_and_nothing_is_written() {
+    let setup = setup(Kind::Dev, &json!({"mode": "on", "interval_ms": 1, "share": 1.0}));
+    let _nexus = setup.nexus();
+    let (server, client) = setup.host();
+    insert(&client, 40);
+    setup.assert_equal(&client);
+    // All counters of what was written to the graph and to payloads, and of what polling found.
+    let counters = || -> Vec<String> {
+        let text = client.metrics().unwrap();
+        let counted = [
+            "sync_total{",
+            "relationships_",
+            "enrichments_total{",
+            "poll_found_total{",
+        ];
+        let is_counted = |line: &&str| {
+            let rest = line.strip_prefix("vectorizer_nexus_");
+            rest.is_some_and(|rest| counted.iter().any(|name| rest.starts_with(name)))
+        };
+        text.lines().filter(is_counted).map(str::to_owned).collect()
+    };
+    let polls = || -> u64 {
+        let text = client.metrics().unwrap();
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("vectorizer_nexus_polls_total{"));
+        lines
+            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
+            .sum()
+    };
+    let payloads = || client.documents("c").unwrap();
+    let (before, documents, begun) = (counters(), payloads(), polls());
+    assert!(before.len() >= 6, "{before:#?}");
+    wait_until("an hour's polls", Duration::from_secs(300), || {
+        Ok(polls() - begun >= HOUR)
+    })
+    .unwrap();
+    assert_eq!(counters(), before);
+    assert_eq!(payloads(), documents);
+    assert!(server.stop().unwrap().success());
+}
+
 #[test]
 fn polling_ends_with_the_first_webhook_and_stays_away() {
     let setup = setup(Kind::Dev, &json!({"interval_ms": 50}));

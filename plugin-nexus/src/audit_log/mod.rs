@@ -16,6 +16,9 @@
 //! the configured number. Lines are with the operating system when [`AuditLog::record`] returns; a loss of power may take the last ones.
 
 mod chain;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
 mod verify;
 
 use std::fs::{self, File, OpenOptions};

@@ -10,7 +10,7 @@ use super::Faults;
 pub struct Poller {
     /// `auto`: while payloads are enriched and no webhook ever came; `on`; `off`. Default `auto`.
     pub mode: PollerMode,
-    /// How often Nexus's counters are looked at, 50 to 60000. Default 250.
+    /// How often Nexus's counters are looked at, 1 to 60000. Default 250.
     pub interval_ms: u64,
     /// Share of the time in which Nexus is read from for this, 0.001 to 1. Default 0.05.
     pub share: f64,
@@ -46,7 +46,7 @@ impl Poller {
             interval_ms,
             share,
         } = *self;
-        faults.range(&format!("{key}.interval_ms"), interval_ms, 50, 60_000);
+        faults.range(&format!("{key}.interval_ms"), interval_ms, 1, 60_000);
         if !(0.001..=1.0).contains(&share) {
             let reason = format!("{share} is out of range; allowed are 0.001 to 1");
             faults.add(&format!("{key}.share"), &reason);
@@ -64,7 +64,7 @@ mod tests {
     fn wrong_settings_of_polling_and_enrichment_are_named_all_at_once() {
         let section = json!({
             "nexus_url": "http://127.0.0.1:1",
-            "poller": {"interval_ms": 10, "share": 0},
+            "poller": {"interval_ms": 0, "share": 0},
             "enrichment": {"max_entities": 257, "max_related": 1000},
         });
         let error = Config::from_json(&section.to_string()).unwrap_err();
@@ -73,7 +73,7 @@ mod tests {
             [
                 "nexus_integration.enrichment.max_entities: 257 is out of range; allowed are 0 to 256",
                 "nexus_integration.enrichment.max_related: 1000 is out of range; allowed are 0 to 256",
-                "nexus_integration.poller.interval_ms: 10 is out of range; allowed are 50 to 60000",
+                "nexus_integration.poller.interval_ms: 0 is out of range; allowed are 1 to 60000",
                 "nexus_integration.poller.share: 0 is out of range; allowed are 0.001 to 1",
             ]
         );

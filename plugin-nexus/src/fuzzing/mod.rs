@@ -9,8 +9,10 @@ pub mod config;
 pub mod key;
 pub mod record;
 
+pub use crate::audit_log::properties as audit;
 pub use crate::journal::properties as journal;
 pub use crate::nexus::properties as nexus;
+pub use crate::webhooks::outbound::properties as outbound;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{config, journal, key, nexus, record};
+use super::{audit, config, journal, key, nexus, outbound, record};
 use crate::graph::RecordShape;
 use crate::graph::record::JsonMap;
 use crate::journal::{CheckedServer, DocumentId, DocumentState, EdgeState};
@@ -127,7 +127,7 @@ fn stored_key() -> impl Strategy<Value = Vec<u8>> {
                 .concat()
             }
         ),
-        (prop::sample::select(b"hsrm".as_slice()), any::<Vec<u8>>()).prop_map(|(kind, rest)| [
+        (prop::sample::select(b"hsrmougn".as_slice()), any::<Vec<u8>>()).prop_map(|(kind, rest)| [
             &[kind],
             rest.as_slice()
         ]
@@ -198,6 +198,24 @@ proptest! {
         rest in "[a-z.]{0,3}(:[0-9]{1,6})?|\\[[0-9:]{0,4}\\]?|.{0,8}",
     ) {
         config::credentials(&scheme, &names[0], &names[1], &rest);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_url_leads_to_where_only_the_server_reaches(
+        scheme in "https?|ftp|",
+        host in "[0-9a-fx.:%\\[\\]]{1,20}|\\[::(ffff:)?[0-9.]{1,12}\\]|localhost|[a-z.]{1,8}",
+        rest in "(:[0-9]{1,5})?(/[a-z@#?:]{0,6})?",
+        allow_http: bool,
+    ) {
+        outbound::url(&format!("{scheme}://{host}{rest}"), allow_http);
+        outbound::file(host.as_bytes());
+    }
+
+    #[test]
+    fn whatever_lies_in_the_place_of_the_audit_log_is_kept(bytes in any::<Vec<u8>>()) {
+        audit::file(&bytes);
     }
 }
 

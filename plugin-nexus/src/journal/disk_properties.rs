@@ -4,8 +4,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::outbox::Outbox;
 use super::super::pending::{Claimed, Hint, Pending};
 use super::super::storage::memory::Memory;
+use super::super::timing::{System, Timing};
 use super::super::work::{Priority, Stage};
 use super::*;
 
@@ -79,6 +81,12 @@ pub fn stored<'a>(scratch: &Scratch, entries: impl IntoIterator<Item = (&'a [u8]
     disk.dead(|document| assert!(disk.dead_letter(&document).unwrap().is_some()))
         .unwrap();
     disk.claims(|_| {}).unwrap();
+    let moment = Timing::now(&System);
+    Outbox::load(disk, moment).unwrap();
+    assert_eq!(
+        Outbox::load(disk, moment).unwrap().waiting(),
+        disk.scan(vec![b'o']).count()
+    );
     // What could not be read is gone.
     assert_eq!(disk.hints(|_| {}).unwrap(), Unreadable(0));
     let later = now + Duration::from_secs(60);

@@ -71,8 +71,11 @@ pub struct Metrics {
     unjournaled: IntCounter,
     webhooks: IntCounterVec,
     webhook_latency: Histogram,
+    webhooks_waiting: IntGauge,
+    audit_unwritten: IntCounter,
     enrichments: IntCounterVec,
     conflicts: IntCounterVec,
+    polls: IntCounterVec,
     poll_seconds: CounterVec,
     poll_found: IntCounterVec,
     dead_letters: IntGauge,
@@ -221,6 +224,14 @@ impl Metrics {
                 ),
                 &["direction", "result"],
             )?,
+            webhooks_waiting: IntGauge::with_opts(opts(
+                "webhooks_waiting",
+                "Messages to subscribers that wait or are being sent",
+            ))?,
+            audit_unwritten: IntCounter::with_opts(opts(
+                "audit_unwritten_total",
+                "Records that could not be written to the audit log",
+            ))?,
             webhook_latency: Histogram::with_opts(
                 HistogramOpts::new(
                     name("webhook_latency_seconds"),
@@ -234,6 +245,10 @@ impl Metrics {
                     "Mapped properties that were changed in the graph and in the payload, by the side that was kept",
                 ),
                 &["kept"],
+            )?,
+            polls: IntCounterVec::new(
+                opts("polls_total", "How often the graph was polled, by what for"),
+                &["what"],
             )?,
             poll_seconds: CounterVec::new(
                 opts(
@@ -315,8 +330,11 @@ impl Metrics {
         registry.register(Box::new(metrics.unjournaled.clone()))?;
         registry.register(Box::new(metrics.webhooks.clone()))?;
         registry.register(Box::new(metrics.webhook_latency.clone()))?;
+        registry.register(Box::new(metrics.webhooks_waiting.clone()))?;
+        registry.register(Box::new(metrics.audit_unwritten.clone()))?;
         registry.register(Box::new(metrics.enrichments.clone()))?;
         registry.register(Box::new(metrics.conflicts.clone()))?;
+        registry.register(Box::new(metrics.polls.clone()))?;
         registry.register(Box::new(metrics.poll_seconds.clone()))?;
         registry.register(Box::new(metrics.poll_found.clone()))?;
         registry.register(Box::new(metrics.dead_letters.clone()))?;
@@ -399,6 +417,7 @@ impl Metrics {
 
     /// Counts a look at the graph for what others changed.
     pub fn polled(&self, what: &str, took: Duration, found: usize) {
+        self.polls.with_label_values(&[what]).inc();
         self.poll_seconds
             .with_label_values(&[what])
             .inc_by(took.as_secs_f64());

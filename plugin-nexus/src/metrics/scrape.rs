@@ -29,6 +29,9 @@ impl Metrics {
             .set(i64::try_from(condition.bytes).unwrap_or(i64::MAX));
         self.journal_up.set(i64::from(condition.failure.is_none()));
         self.journal_rebuilds.set(condition.rebuilt.into());
+        self.webhooks_waiting
+            .set(gauge(context.journal.messages_waiting()));
+        grow(&self.audit_unwritten, context.audit_log.unwritten());
         self.jobs.look_at(&context.jobs);
         let state = context.link.state();
         self.up.set(i64::from(matches!(state, LinkState::Ready(_))));
@@ -53,7 +56,6 @@ impl Metrics {
             BreakerState::HalfOpen => 1,
             BreakerState::Open => 2,
         });
-        let grow = |counter: &IntCounter, total: u64| counter.inc_by(total.saturating_sub(counter.get()));
         grow(&self.breaker_opened, breaker.opened);
         let pace = context.client.pace().report();
         let Waits {
@@ -78,6 +80,11 @@ impl Metrics {
             }
         }
     }
+}
+
+/// A total that somebody else keeps.
+fn grow(counter: &IntCounter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
 }
 
 /// A count as a gauge shows it.

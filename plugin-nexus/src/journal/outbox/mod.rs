@@ -140,6 +140,11 @@ impl Outbox {
         Ok(outbox)
     }
 
+    /// Messages that wait, of all subscriptions.
+    pub(super) fn waiting(&self) -> usize {
+        self.boxes.values().map(|mail| mail.queue.len()).sum()
+    }
+
     fn of(&mut self, subscription: u64) -> &mut MailBox {
         self.boxes.entry(subscription).or_default()
     }
@@ -276,6 +281,11 @@ impl Journal {
     /// Ends when a message came, or those that wait became due.
     pub async fn mail(&self) {
         self.mail.notified().await;
+    }
+
+    /// Messages that wait, of all subscriptions.
+    pub fn messages_waiting(&self) -> usize {
+        self.outbox.lock().waiting()
     }
 
     /// What there is for a subscription.

@@ -15,6 +15,9 @@
 
 mod courier;
 mod guard;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
 mod registry;
 mod routes;
 mod schedule;

@@ -145,10 +145,14 @@ fn read(path: &Path) -> Result<Vec<Subscription>, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.to_string()),
     };
+    read_text(&text)
+}
+
+pub(super) fn read_text(text: &[u8]) -> Result<Vec<Subscription>, String> {
     let Read {
         format,
         subscriptions,
-    } = strict_json::parse(&text).map_err(|Misfit { field, reason }| match field {
+    } = strict_json::parse(text).map_err(|Misfit { field, reason }| match field {
         Some(field) => format!("{field}: {reason}"),
         None => reason,
     })?;
