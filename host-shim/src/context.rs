@@ -148,6 +148,10 @@ impl HostCallbacks for HostContext {
         self.with_store(|store| store.merge_payload(collection, id, expected, patch))
     }
 
+    fn embed(&self, collection: &str, text: &str) -> Result<Vec<f32>, Fault> {
+        self.with_store(|store| store.embed(collection, text))
+    }
+
     fn register_route(&self, route: Route) -> Result<(), Fault> {
         match &*self.phase.read() {
             Phase::Creating(routes) => routes

@@ -88,6 +88,13 @@ pub trait Store: Send + Sync + 'static {
         patch: &JsonMap,
     ) -> Result<Merge, StoreError>;
 
+    /// The vector that a text has in a collection.
+    ///
+    /// # Errors
+    /// [`StoreError::CollectionNotFound`], [`StoreError::Invalid`] where the collection takes no texts or the text is empty,
+    /// [`StoreError::Unavailable`].
+    fn embed(&self, collection: &str, text: &str) -> Result<Vec<f32>, StoreError>;
+
     /// Drops cached query results that may show an older payload.
     fn invalidate_cache(&self, collection: &str);
 }

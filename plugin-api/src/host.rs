@@ -134,6 +134,15 @@ impl Host {
         self.raw.merge_payload_if(collection, id, expected, patch)
     }
 
+    /// The vector that a text has in a collection.
+    ///
+    /// # Errors
+    /// [`crate::FaultCode::Unsupported`] where the host is of a release that cannot; [`crate::FaultCode::Invalid`] where the
+    /// collection takes no texts, or the text is empty; [`crate::FaultCode::NotFound`]; see [`crate::FaultCode`].
+    pub fn embed(&self, collection: &str, text: &str) -> Result<Vec<f32>, Fault> {
+        self.raw.embed(collection, text)
+    }
+
     /// Registers a route. Only while the plugin is being created.
     ///
     /// # Errors
@@ -185,6 +194,7 @@ pub trait HostCallbacks: Send + Sync + 'static {
         expected: &JsonMap,
         patch: &JsonMap,
     ) -> Result<Merge, Fault>;
+    fn embed(&self, collection: &str, text: &str) -> Result<Vec<f32>, Fault>;
     fn register_route(&self, route: Route) -> Result<(), Fault>;
     fn log(&self, level: LogLevel, target: &str, message: &str, fields: &str);
     fn invalidate_cache(&self, collection: &str) -> Result<(), Fault>;

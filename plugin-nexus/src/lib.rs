@@ -13,6 +13,7 @@
 //! - [`nexus`]: the HTTP client;
 //! - [`webhooks`]: signed messages of changes in the graph, and to subscribers of changes in the store;
 //! - [`audit_log`]: what was decided, and by whom;
+//! - [`search`]: searches over vectors and the graph;
 //! - [`similarity`]: how alike texts are by their words;
 //! - [`config`], [`plugin`], [`status`], [`metrics`], and the routes for administrators in `admin`: what the operator sees.
 //!
@@ -43,6 +44,7 @@ pub mod metrics;
 pub mod nexus;
 pub mod payload;
 pub mod plugin;
+pub mod search;
 pub mod similarity;
 pub mod status;
 mod strict_json;

@@ -10,12 +10,14 @@ use vectorizer_plugin_api::{
 };
 
 use crate::admin;
+use crate::api::Reply;
 use crate::config::Config;
 use crate::logging;
+use crate::search;
 use crate::status::{CapabilityReport, Status};
 use crate::sync::{BreakerState, Engine, LinkState};
 use crate::webhooks;
-use crate::webhooks::outbound::{self, Reply};
+use crate::webhooks::outbound;
 
 const STATUS: &str = "/api/v1/sync/nexus/status";
 const CAPABILITIES: &str = "/api/v1/sync/nexus/capabilities";
@@ -35,7 +37,7 @@ impl Plugin for NexusPlugin {
             host.register_route(&Route::new("GET", path, Access::User))?;
         }
         let routes = admin::routes().chain(webhooks::routes());
-        for route in routes.chain(outbound::routes()) {
+        for route in routes.chain(outbound::routes()).chain(search::routes()) {
             host.register_route(&route)?;
         }
         Ok(Self {
@@ -58,7 +60,7 @@ impl Plugin for NexusPlugin {
 
     fn http(&self, request: Request, responder: Responder) {
         let context = self.engine.context();
-        match outbound::respond(context, &request) {
+        match outbound::respond(context, &request).or_else(|| search::respond(context, &request)) {
             Some(Reply::Now(response)) => return responder.respond(response),
             Some(Reply::Later(response)) => {
                 // Dropped where there is nothing to run it, it answers that the plugin did not.

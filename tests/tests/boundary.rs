@@ -73,6 +73,10 @@ impl Store for OneDocument {
         Ok(Merge::Gone)
     }
 
+    fn embed(&self, _: &str, _: &str) -> Result<Vec<f32>, StoreError> {
+        Err(StoreError::Invalid("it takes no texts".to_owned()))
+    }
+
     fn invalidate_cache(&self, _: &str) {}
 }
 

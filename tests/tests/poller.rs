@@ -173,7 +173,7 @@ fn in_an_hour_of_polling_at_rest_nothing_is_found_and_nothing_is_written() {
     let setup = setup(Kind::Dev, &json!({"mode": "on", "interval_ms": 1, "share": 1.0}));
     let _nexus = setup.nexus();
     let (server, client) = setup.host();
-    insert(&client, 40);
+    insert(&client, 10);
     setup.assert_equal(&client);
     // All counters of what was written to the graph and to payloads, and of what polling found.
     let counters = || -> Vec<String> {

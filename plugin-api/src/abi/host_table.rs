@@ -43,6 +43,8 @@ pub(crate) struct HostTable {
     /// 0 gone, 1 merged, 2 differs.
     #[sabi(missing_field(option))]
     merge_payload_if: extern "C" fn(HostContext, RStr<'_>, RStr<'_>, RStr<'_>, RStr<'_>) -> ResultC<u32>,
+    #[sabi(missing_field(option))]
+    embed: extern "C" fn(HostContext, RStr<'_>, RStr<'_>) -> ResultC<RVec<f32>>,
 }
 
 /// A host table with the object it acts on.
@@ -75,6 +77,7 @@ impl HostRef {
             log: log::<T>,
             invalidate_cache: invalidate_cache::<T>,
             merge_payload_if: merge_payload_if::<T>,
+            embed: embed::<T>,
         };
         Self {
             table: table.leak_into_prefix(),
@@ -179,6 +182,14 @@ impl HostRef {
                 format!("the host answers {other} to a merge"),
             )),
         }
+    }
+
+    pub(crate) fn embed(&self, collection: &str, text: &str) -> Result<Vec<f32>, Fault> {
+        let call = self
+            .table
+            .embed()
+            .ok_or_else(|| Fault::new(FaultCode::Unsupported, "this host cannot embed texts"))?;
+        receive(call(self.context, collection.into(), text.into())).map(Into::into)
     }
 
     pub(crate) fn register_route(&self, route: &Route) -> Result<(), Fault> {
@@ -298,6 +309,16 @@ extern "C" fn merge_payload_if<T: HostCallbacks>(
             Merge::Merged => 1,
             Merge::Differs => 2,
         })
+    })
+}
+
+extern "C" fn embed<T: HostCallbacks>(
+    context: HostContext,
+    collection: RStr<'_>,
+    text: RStr<'_>,
+) -> ResultC<RVec<f32>> {
+    answer(context, |host: &T| {
+        host.embed(collection.as_str(), text.as_str()).map(Into::into)
     })
 }
 

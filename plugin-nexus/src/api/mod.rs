@@ -5,6 +5,8 @@
 
 mod query;
 
+use std::pin::Pin;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use vectorizer_plugin_api::{Fault, Response};
@@ -60,6 +62,14 @@ impl ApiError {
         };
         Response::json_error(status, error_type, &self.to_string())
     }
+}
+
+/// An answer, or one that takes its time.
+pub(crate) enum Reply {
+    /// It is there.
+    Now(Response),
+    /// It comes.
+    Later(Pin<Box<dyn Future<Output = Response> + Send>>),
 }
 
 /// Reads a JSON body strictly; a fault names the field.

@@ -44,6 +44,12 @@ impl Default for Permissions {
 const PLACE: &str = "{tenant}";
 
 impl Permissions {
+    /// Whether everybody may see everything.
+    #[must_use]
+    pub fn is_ignored(&self) -> bool {
+        self.mode == PermissionsMode::Ignore
+    }
+
     pub(super) fn check(&self, key: &str, faults: &mut Faults) {
         if self.field.is_empty() {
             faults.add(&format!("{key}.field"), "must not be empty");

@@ -129,9 +129,14 @@ impl Context {
     ///
     /// # Errors
     /// `StageFault::Link`, `StageFault::Server`.
-    pub(in crate::sync) async fn foreign_types(&self) -> Result<Vec<ForeignType>, StageFault> {
+    pub(crate) async fn foreign_types(&self) -> Result<Vec<ForeignType>, StageFault> {
         let names = self.client.relationship_types().await.map_err(GraphError::from)?;
         Ok(ForeignType::among(&names.unwrap_or_default()))
+    }
+
+    /// A domain and those that hold it, from the top.
+    pub fn domain_path(&self, name: &str) -> Vec<String> {
+        self.deriver.domain_path(name)
     }
 
     /// The work of enriching a payload, where that is asked for.

@@ -54,6 +54,7 @@ pub use context::Context;
 pub(crate) use context::now_text;
 pub use document::is_reserved_property;
 pub use engine::Engine;
+pub(crate) use fault::StageFault;
 pub(crate) use fingerprint::ENRICHMENT_KEY;
 pub use fingerprint::{fingerprint, fingerprint_text};
 pub(crate) use fingerprint::{settings_digest, vector_digest};

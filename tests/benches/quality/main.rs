@@ -10,6 +10,7 @@
 mod domains;
 mod entities;
 mod options;
+mod search;
 mod similarity;
 
 use clap::Parser;
@@ -20,10 +21,11 @@ use options::Options;
 /// Measures one part; prints its tables and answers what stands in the report.
 type Section = fn(&Options) -> Value;
 
-const SECTIONS: [(&str, Section); 3] = [
+const SECTIONS: [(&str, Section); 4] = [
     ("domains", domains::run),
     ("entities", entities::run),
     ("similarity", similarity::run),
+    ("search", search::run),
 ];
 
 fn main() {

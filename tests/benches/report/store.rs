@@ -216,6 +216,10 @@ impl Store for Synthetic {
         Ok(Merge::Gone)
     }
 
+    fn embed(&self, _: &str, _: &str) -> Result<Vec<f32>, StoreError> {
+        Err(StoreError::Invalid("it takes no texts".to_owned()))
+    }
+
     fn invalidate_cache(&self, _: &str) {}
 }
 

@@ -7,6 +7,7 @@ use super::database::DocumentStore;
 use super::read::{Scan, Start};
 use super::search::Query;
 use super::{Atomicity, Change, DbError, PayloadChange};
+use crate::text::{TEXT_DIMENSION, embed};
 
 impl Store for DocumentStore {
     fn collections(&self) -> Result<Vec<CollectionInfo>, StoreError> {
@@ -88,6 +89,17 @@ impl Store for DocumentStore {
             Err(DbError::Differs(_)) => Ok(Merge::Differs),
             Err(other) => Err(other.into()),
         }
+    }
+
+    fn embed(&self, collection: &str, text: &str) -> Result<Vec<f32>, StoreError> {
+        let info = Store::collection(self, collection)?;
+        if info.dimension as usize != TEXT_DIMENSION {
+            return Err(StoreError::Invalid(format!(
+                "texts have {TEXT_DIMENSION} components, and it takes vectors of {}",
+                info.dimension
+            )));
+        }
+        embed(text).ok_or_else(|| StoreError::Invalid("the text is empty".to_owned()))
     }
 
     /// Nothing to do: no answer is cached.

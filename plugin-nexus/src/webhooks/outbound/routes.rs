@@ -13,7 +13,6 @@
 //! | `POST /{id}/dead-letters/replay`, `/purge` | send it again; throw it away |
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -24,7 +23,7 @@ use vectorizer_plugin_api::{Access, Request, Response, Route};
 use super::registry::RegistryError;
 use super::sender::{Answer, Letter};
 use super::subscription::{Because, State, Subscription, SubscriptionId};
-use crate::api::{self, ApiError, Query};
+use crate::api::{self, ApiError, Query, Reply};
 use crate::journal::{EventKind, Message, unix_micros};
 use crate::sync::Context;
 use crate::webhooks::Secret;
@@ -51,14 +50,6 @@ const MOST_COLLECTIONS: usize = 1_000;
 const LONGEST_TEXT: usize = 1_024;
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
-
-/// An answer, or one that takes its time.
-pub(crate) enum Reply {
-    /// It is there.
-    Now(Response),
-    /// It comes.
-    Later(Pin<Box<dyn Future<Output = Response> + Send>>),
-}
 
 type Answered = Result<(u16, Value), ApiError>;
 
