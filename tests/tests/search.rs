@@ -101,13 +101,14 @@ fn the_graph_brings_in_what_vectors_do_not_and_the_answer_explains_how() {
         let shared = way("b0", "MENTIONS");
         assert_eq!(shared["from"]["id"], "a0");
         assert!(shared["via"].as_str().unwrap().contains("ada"), "{shared}");
-        let place = |id: &str| found.iter().position(|found| found == id).unwrap();
-        // Vectors alone put all of `b` behind all of `a`.
-        assert!(found[..4].iter().all(|id| id.starts_with('a')), "{found:?}");
-        assert!(
-            place("b4") < place("a4") && place("b0") < place("b3"),
-            "{found:?}"
-        );
+        // Of those that are far away, the ones that the graph leads to come first.
+        let place = |id: &str| found.iter().position(|found| found == id).unwrap_or(usize::MAX);
+        for reached in ["b0", "b4"] {
+            for other in ["b1", "b2", "b3"] {
+                assert!(place(reached) < place(other), "{found:?}");
+            }
+        }
+        assert!(found[..3].iter().all(|id| id.starts_with('a')), "{found:?}");
         assert_eq!(answer["results"][0]["payload"]["doc_type"], "note");
 
         // By vectors alone, those are the last.
@@ -129,6 +130,20 @@ fn the_graph_brings_in_what_vectors_do_not_and_the_answer_explains_how() {
             !ids(&about).contains(&"a0".to_owned()) && ids(&about).contains(&"b0".to_owned()),
             "{about}"
         );
+        let path = "/api/v1/documents/c/a1/related?types=CITES&limit=50";
+        let related = client.call("GET", path, None).unwrap();
+        assert!(
+            ids(&related).contains(&"b4".to_owned()) && !ids(&related).contains(&"a1".to_owned()),
+            "{related}"
+        );
+        assert!(
+            !ids(&related).contains(&"b3".to_owned()),
+            "nothing leads there: {related}"
+        );
+        let refused = client
+            .send("GET", "/api/v1/documents/c/a1/related?types=A-B", None)
+            .unwrap();
+        assert_eq!(refused.0, 400, "{refused:?}");
         let typed = json!({"vector": near(0, 0), "collections": ["c"], "filter": {"doc_types": ["letter"]}});
         let letters = ids(&search(&client, &typed));
         assert!(
@@ -181,6 +196,20 @@ fn a_document_that_its_reader_may_not_see_shows_nowhere() {
         let board = search(&client, &body(json!(["board"])));
         assert_eq!(board["found"], 8, "{board:#}");
         let about = json!({"document": {"collection": "c", "id": "secret0"}});
+        let related = client
+            .call(
+                "GET",
+                "/api/v1/documents/c/open0/related?types=CITES&limit=100",
+                None,
+            )
+            .unwrap();
+        assert!(!related.to_string().contains("secret"), "{mode}: {related:#}");
+        let path = "/api/v1/documents/c/secret0/related";
+        assert_eq!(client.send("GET", path, None).unwrap().0, 404);
+        let board = client
+            .call("GET", &format!("{path}?principals=board"), None)
+            .unwrap();
+        assert!(!ids(&board).is_empty(), "{board}");
         let hidden = client.send("POST", HYBRID, Some(&about)).unwrap();
         let missing = json!({"document": {"collection": "c", "id": "nowhere"}});
         let missing = client.send("POST", HYBRID, Some(&missing)).unwrap();

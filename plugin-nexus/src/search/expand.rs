@@ -7,7 +7,8 @@
 //! | PART_OF | other parts of the same source | a half |
 //! | types that the search names | what they lead to | one |
 //!
-//! times the strength of the hit. A document's worth is the sum over all ways that lead to it.
+//! times the strength of the hit and the share of it that spreads. A document's worth is its own strength, where it is a hit itself, and
+//! the sum over all ways that lead to it (spreading activation, one step).
 //!
 //! Invariants: edges are read in a few statements, however many hits there are; an entity or a source that leads to more documents
 //! than the fan-out is passed over, which a bounded look into the journal tells.
@@ -88,20 +89,29 @@ pub(super) async fn expand(
     };
     let (own, foreign) = tokio::try_join!(own, foreign)?;
 
-    let fan_out = expansion.fan_out;
+    let (fan_out, spread) = (expansion.fan_out, expansion.spread);
     context
         .blocking(move |context| {
             let mut ways = Ways::default();
+            for (_, document, strength) in keys.values() {
+                ways.begin(document, *strength);
+            }
             for edge in own.into_iter().filter(|edge| edge.active == Some(true)) {
                 if let Some((_, from, strength)) = keys.get(&edge.source) {
-                    follow(context, (from, *strength), &edge, fan_out, &mut ways)?;
+                    follow(context, (from, *strength * spread), &edge, fan_out, &mut ways)?;
                 }
             }
             for edge in foreign {
                 if let (Some((_, from, strength)), Some((collection, id))) =
                     (keys.get(edge.source.as_str()), edge.target)
                 {
-                    ways.add(DocumentId::new(collection, id), from, edge.kind, None, *strength);
+                    ways.add(
+                        DocumentId::new(collection, id),
+                        from,
+                        edge.kind,
+                        None,
+                        *strength * spread,
+                    );
                 }
             }
             Ok(ways.0)
@@ -199,14 +209,23 @@ fn document(key: &str) -> Option<DocumentId> {
 struct Ways(HashMap<DocumentId, Reached>);
 
 impl Ways {
+    /// A hit, which is worth something by itself.
+    fn begin(&mut self, hit: &DocumentId, strength: f64) {
+        self.at(hit.clone()).worth += strength;
+    }
+
+    fn at(&mut self, document: DocumentId) -> &mut Reached {
+        self.0.entry(document).or_insert_with(|| Reached {
+            worth: 0.0,
+            ways: Vec::new(),
+        })
+    }
+
     fn add(&mut self, to: DocumentId, from: &DocumentId, kind: String, via: Option<String>, worth: f64) {
         if to == *from {
             return;
         }
-        let reached = self.0.entry(to).or_insert_with(|| Reached {
-            worth: 0.0,
-            ways: Vec::new(),
-        });
+        let reached = self.at(to);
         reached.worth += worth;
         reached.ways.push(Way {
             from: from.clone(),

@@ -101,6 +101,9 @@ fn near(context: &Context, search: &Search) -> Result<Near, ApiError> {
         near.about = Some(document.clone());
         near.payloads.insert(document.clone(), found.payload);
     }
+    if !search.needs_vectors() {
+        return Ok(near);
+    }
     let width = width(context, search);
     let mut lists: Vec<Vec<(DocumentId, f64)>> = Vec::new();
     for (at, collection) in search.collections.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Search over vectors and the graph, for users: `POST /api/v1/search/hybrid`.
+//! Search over vectors and the graph, for users ([`routes`]).
 //!
 //! Invariants:
 //! - who may not see a document learns nothing of it ([`visibility`]);

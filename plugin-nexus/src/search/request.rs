@@ -8,7 +8,7 @@ use serde_json::Value;
 use vectorizer_plugin_api::model::JsonMap;
 
 use super::fusion::{Fusion, Normalisation};
-use crate::api::{self, ApiError};
+use crate::api::{self, ApiError, Query};
 use crate::graph::ForeignType;
 use crate::journal::DocumentId;
 
@@ -81,6 +81,8 @@ pub(super) struct Expansion {
     pub(super) seeds: usize,
     /// Documents that one entity or source leads to, at most. One that leads to more says too little.
     pub(super) fan_out: usize,
+    /// The share of a hit's strength that goes over each edge.
+    pub(super) spread: f64,
 }
 
 /// What a document has to be.
@@ -167,6 +169,7 @@ struct GraphBody {
     types: Vec<String>,
     seeds: usize,
     fan_out: usize,
+    spread: f64,
 }
 
 impl Default for GraphBody {
@@ -178,6 +181,7 @@ impl Default for GraphBody {
             types: Vec::new(),
             seeds: 10,
             fan_out: 50,
+            spread: 0.1,
         }
     }
 }
@@ -237,6 +241,69 @@ impl Search {
             explain: body.explain,
             with_payload: body.with_payload,
         })
+    }
+}
+
+const MOST_RELATED: usize = 100;
+/// What one entity leads to, where it is asked what has to do with one document.
+const RELATED_FAN_OUT: usize = 200;
+
+impl Search {
+    /// What has to do with a document by the graph alone, in these collections: `query` of a request.
+    pub(super) fn related(
+        document: DocumentId,
+        collections: Vec<String>,
+        query: &Query,
+    ) -> Result<Self, ApiError> {
+        let list = |name: &str| -> Result<Vec<String>, ApiError> {
+            let text = query.text(name)?.unwrap_or_default();
+            Ok(text
+                .split(',')
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect())
+        };
+        let principals: BTreeSet<String> = list("principals")?.into_iter().collect();
+        names("principals", &principals)?;
+        let graph = GraphBody {
+            types: list("types")?,
+            fan_out: RELATED_FAN_OUT,
+            spread: 1.0,
+            ..GraphBody::default()
+        };
+        let expansion = expansion(graph).map_err(|error| match error {
+            ApiError::Field { field, reason } => ApiError::Field {
+                field: field.trim_start_matches("graph.").to_owned(),
+                reason,
+            },
+            error => error,
+        })?;
+        Ok(Self {
+            subject: Subject::Document(document),
+            collections,
+            limit: query.count("limit", 20, MOST_RELATED)?,
+            offset: 0,
+            fusion: Fusion::WeightedSum(Normalisation::MinMax),
+            weights: Weights {
+                vector: 0.0,
+                graph: 1.0,
+            },
+            expansion: Expansion {
+                seeds: 0,
+                ..expansion
+            },
+            filter: Filter::default(),
+            principals,
+            tenant: query.text("tenant")?.map(str::to_owned),
+            budget_ms: second(),
+            explain: true,
+            with_payload: false,
+        })
+    }
+
+    /// Whether anything is asked of the vectors.
+    pub(super) fn needs_vectors(&self) -> bool {
+        self.weights.vector > 0.0 || self.expansion.seeds > 0
     }
 }
 
@@ -329,6 +396,9 @@ fn weights(weights: Weights) -> Result<Weights, ApiError> {
 fn expansion(body: GraphBody) -> Result<Expansion, ApiError> {
     range("graph.seeds", body.seeds, 1, 50)?;
     range("graph.fan_out", body.fan_out, 1, 500)?;
+    if !(0.0..=1.0).contains(&body.spread) {
+        return Err(ApiError::field("graph.spread", "must be a number from 0 to 1"));
+    }
     range("graph.types", body.types.len(), 0, 16)?;
     let types = body.types.iter().enumerate().map(|(at, name)| {
         ForeignType::new(name).ok_or_else(|| {
@@ -345,6 +415,7 @@ fn expansion(body: GraphBody) -> Result<Expansion, ApiError> {
         parts: body.parts,
         seeds: body.seeds,
         fan_out: body.fan_out,
+        spread: body.spread,
     })
 }
 
@@ -467,6 +538,7 @@ mod tests {
             ),
             (text(json!({"graph": {"types": ["A]->(b)"]}})), "graph.types[0]"),
             (text(json!({"graph": {"seeds": 0}})), "graph.seeds"),
+            (text(json!({"graph": {"spread": 2}})), "graph.spread"),
             (text(json!({"filter": {"domain": ["legal"]}})), "filter.domain"),
             (
                 text(json!({"filter": {"properties": {"a": [1]}}})),

@@ -130,7 +130,11 @@ impl Rig {
             .zip(vectors)
             .map(|(row, vector)| {
                 let id = row["id"].as_str().unwrap().to_owned();
-                let payload = json!({"title": row["title"], "content": row["text"]});
+                let mut payload = json!({"title": row["title"], "content": row["text"]});
+                // Paragraphs of one report.
+                if row["context"].is_string() {
+                    payload["parent_id"] = row["context"].clone();
+                }
                 (id, vector, payload)
             })
             .collect();
