@@ -327,6 +327,31 @@ fn nobody_is_sent_to_whom_only_the_server_reaches() {
 }
 
 #[test]
+fn a_receiver_that_never_answers_does_not_hold_up_the_end_and_is_told_after_the_next_start() {
+    let setup = setup(Kind::Dev, &json!({"timeout_ms": 60_000}));
+    let _nexus = setup.nexus();
+    let (server, client) = setup.host();
+    let receiver = Receiver::new();
+    client.create("c", DIMENSION, "Cosine").unwrap();
+    receiver.answer(|_| (0, None));
+    let (id, _) = subscribe(&client, &json!({"url": receiver.url("/r")}));
+    client.insert("c", &documents(0..1, "first")).unwrap();
+    let first = receiver.wait_for("/r", 1).remove(0);
+    let begun = Instant::now();
+    assert!(server.stop().unwrap().success());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    receiver.answer(|_| (200, None));
+    let (server, client) = setup.host();
+    let second = receiver.wait_for("/r", 2).remove(1);
+    assert_eq!(first.header("webhook-id"), second.header("webhook-id"));
+    wait_until("it is written down", PATIENCE, || {
+        Ok(show(&client, &id)["waiting"] == 0)
+    })
+    .unwrap();
+    assert!(server.stop().unwrap().success());
+}
+
+#[test]
 fn a_redirect_is_not_followed() {
     let setup = setup(Kind::Dev, &json!({}));
     let _nexus = setup.nexus();

@@ -69,6 +69,9 @@ async fn take(
     let (status, location) = (shared.answer.lock().unwrap())(&received);
     received.status = status;
     shared.received.lock().unwrap().push(received);
+    if status == 0 {
+        std::future::pending::<()>().await;
+    }
     let status = StatusCode::from_u16(status).unwrap();
     match location {
         Some(location) => (status, [("location", location)]).into_response(),
@@ -101,7 +104,7 @@ impl Receiver {
         }
     }
 
-    /// From now on it answers a status, and a location where there is one.
+    /// From now on it answers a status, and a location where there is one; 0: it never answers.
     pub(crate) fn answer(&self, answer: impl Fn(&Received) -> (u16, Option<String>) + Send + Sync + 'static) {
         *self.shared.answer.lock().unwrap() = Box::new(answer);
     }

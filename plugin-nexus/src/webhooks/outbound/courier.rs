@@ -16,10 +16,12 @@ use crate::sync::Context;
 
 /// How long the courier sleeps at most.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long deliveries under way are waited for at the end.
+const GRACE: Duration = Duration::from_secs(1);
 /// A receiver that asks to be let alone is, for a day at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
-/// Delivers until `stop` says true; then what is under way is brought to an end.
+/// Delivers until `stop` says true; then what is under way has a moment to end.
 pub(crate) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let mut under_way = JoinSet::new();
     while !*stop.borrow_and_update() {
@@ -40,7 +42,8 @@ pub(crate) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) 
             () = tokio::time::sleep(next) => {}
         }
     }
-    while under_way.join_next().await.is_some() {}
+    // A receiver that takes its time does not hold up the end: what is not acknowledged by then is sent again after the next start.
+    let _ = tokio::time::timeout(GRACE, async { while under_way.join_next().await.is_some() {} }).await;
 }
 
 impl Outbound {
