@@ -261,14 +261,17 @@ mod tests {
         }
 
         #[test]
-        fn a_document_that_rises_in_a_list_does_not_fall_in_the_result(lists in lists(), at in 1..12_usize) {
+        fn a_document_that_rises_in_a_list_does_not_fall_in_the_result(lists in lists(), at: prop::sample::Index) {
             let before = fuse(RRF, &lists);
             let mut better = lists;
             let hits = &mut better[0].hits;
-            prop_assume!(at < hits.len());
-            // Lists name a document once, so that the swap is a rise.
+            // Of documents that are named once, so that the swap is a rise.
             let mut seen = std::collections::BTreeSet::new();
-            prop_assume!(hits.iter().all(|(document, _)| seen.insert(document.clone())));
+            hits.retain(|(document, _)| seen.insert(document.clone()));
+            if hits.len() < 2 {
+                return Ok(());
+            }
+            let at = 1 + at.index(hits.len() - 1);
             let risen = hits[at].0.clone();
             hits.swap(at - 1, at);
             let after = fuse(RRF, &better);

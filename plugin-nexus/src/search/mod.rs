@@ -1,8 +1,8 @@
-//! Search over vectors and the graph, for users ([`routes`]).
+//! Search over vectors and the graph, for users (`routes`).
 //!
 //! Invariants:
-//! - who may not see a document learns nothing of it ([`visibility`]);
-//! - every search is bounded: in what it may ask for ([`request`]), in what it follows ([`expand`]), and in time ([`hybrid`]).
+//! - who may not see a document learns nothing of it (`visibility`);
+//! - every search is bounded: in what it may ask for (`request`), in what it follows (`expand`), and in time (`hybrid`).
 
 mod expand;
 mod fusion;

@@ -8,7 +8,7 @@
 //!                                              lanes: look at the graph, repair what is ours, enrich the payload
 //! ```
 //!
-//! Those that go out ([`outbound`]) tell subscribers of changes of documents.
+//! Those that go out (`outbound`) tell subscribers of changes of documents.
 //!
 //! Invariants:
 //! - of what comes in, nothing is read before its signature was found right, and nothing is done that the store and the graph do not
