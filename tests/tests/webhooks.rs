@@ -26,6 +26,8 @@ fn setup(kind: Kind) -> Setup {
         &json!({
             "sync": {"max_retry_delay_ms": 500},
             "enrichment": {"enabled": true},
+            // It would find by itself what no genuine webhook told of.
+            "poller": {"mode": "off"},
             "webhooks": {"inbound": {"secrets": [SECRET], "plain_secrets": [PLAIN_SECRET]}},
         }),
     )
