@@ -202,7 +202,7 @@ fn in_an_hour_of_polling_at_rest_nothing_is_found_and_nothing_is_written() {
     let payloads = || client.documents("c").unwrap();
     let (before, documents, begun) = (counters(), payloads(), polls());
     assert!(before.len() >= 6, "{before:#?}");
-    wait_until("an hour's polls", Duration::from_secs(300), || {
+    wait_until("an hour's polls", Duration::from_secs(600), || {
         Ok(polls() - begun >= HOUR)
     })
     .unwrap();
