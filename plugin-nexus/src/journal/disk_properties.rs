@@ -90,7 +90,7 @@ pub fn stored<'a>(scratch: &Scratch, entries: impl IntoIterator<Item = (&'a [u8]
     // What could not be read is gone.
     assert_eq!(disk.hints(|_| {}).unwrap(), Unreadable(0));
     let later = now + Duration::from_secs(60);
-    for stage in [Stage::Nodes, Stage::Edges] {
+    for stage in [Stage::Nodes, Stage::Edges, Stage::Enrichment] {
         while let Claimed::Batch(batch) = pending.claim(stage, 2, later) {
             for claim in &batch.claims {
                 assert_eq!(

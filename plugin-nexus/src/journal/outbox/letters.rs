@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{StoredMessage, encode};
 use super::{
-    Attempt, MailBox, Message, Outbox, Undeliverable, damaged, message_key, missed_key, number_at, part_key,
+    Attempt, MailBox, Message, Outbox, Undeliverable, damaged, message_key, missed_key, part_key, part_of,
 };
 use crate::journal::changes::Changes;
 use crate::journal::disk::Disk;
@@ -33,7 +33,7 @@ pub struct UndeliverablePage {
 
 impl Outbox {
     pub(super) fn load_letters(&mut self, disk: &Disk) -> Result<(), JournalError> {
-        let parse = |key: &[u8], _: &[u8]| Ok((number_at(key, 1)?, number_at(key, 9)?));
+        let parse = |key: &[u8], _: &[u8]| part_of(key);
         disk.mend(UNDELIVERABLE, parse, |(subscription, number)| {
             self.next = self.next.max(number + 1);
             self.of(subscription).undeliverable.insert(number);

@@ -1,7 +1,7 @@
 //! The log of a subscription: its last attempts.
 
 use super::message::{StoredEntry, encode};
-use super::{Attempt, LogEntry, MailBox, Message, Outbox, damaged, number_at, part_key};
+use super::{Attempt, LogEntry, MailBox, Message, Outbox, damaged, part_key, part_of};
 use crate::journal::changes::Changes;
 use crate::journal::disk::Disk;
 use crate::journal::{Journal, JournalError};
@@ -12,7 +12,7 @@ const KEPT: u64 = 200;
 
 impl Outbox {
     pub(super) fn load_log(&mut self, disk: &Disk) -> Result<(), JournalError> {
-        let parse = |key: &[u8], _: &[u8]| Ok((number_at(key, 1)?, number_at(key, 9)?));
+        let parse = |key: &[u8], _: &[u8]| part_of(key);
         disk.mend(ENTRY, parse, |(subscription, number)| {
             let mail = self.of(subscription);
             mail.next_entry = mail.next_entry.max(number + 1);

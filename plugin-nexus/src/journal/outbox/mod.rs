@@ -109,9 +109,20 @@ fn damaged() -> JournalError {
     JournalError::Damaged { what: "message" }
 }
 
-fn number_at(key: &[u8], at: usize) -> Result<u64, JournalError> {
-    let bytes = key.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+/// The number that a key is of.
+fn number_of(key: &[u8]) -> Result<u64, JournalError> {
+    let bytes = key.get(1..).and_then(|bytes| bytes.try_into().ok());
     Ok(u64::from_be_bytes(bytes.ok_or_else(damaged)?))
+}
+
+/// The subscription and the number that a key is of.
+fn part_of(key: &[u8]) -> Result<(u64, u64), JournalError> {
+    let bytes: [u8; 16] = key
+        .get(1..)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(damaged)?;
+    let both = u128::from_be_bytes(bytes);
+    Ok(((both >> 64) as u64, both as u64))
 }
 
 impl Outbox {
@@ -120,7 +131,7 @@ impl Outbox {
         let mut outbox = Self::default();
         let parse = |key: &[u8], value: &[u8]| {
             let stored: StoredMessage = postcard::from_bytes(value).map_err(|_| damaged())?;
-            Ok((number_at(key, 1)?, stored))
+            Ok((number_of(key)?, stored))
         };
         disk.mend(MESSAGE, parse, |(number, stored)| {
             let due = now.at(stored.due_micros, LONGEST);
@@ -130,7 +141,7 @@ impl Outbox {
         })?;
         let parse = |key: &[u8], value: &[u8]| {
             let count = value.try_into().map_err(|_| damaged())?;
-            Ok((number_at(key, 1)?, u64::from_be_bytes(count)))
+            Ok((number_of(key)?, u64::from_be_bytes(count)))
         };
         disk.mend(MISSED, parse, |(subscription, missed)| {
             outbox.of(subscription).missed = missed;
