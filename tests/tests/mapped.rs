@@ -7,7 +7,7 @@ mod setup;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use setup::{DIMENSION, PATIENCE, Setup, vector};
+use setup::{DIMENSION, PATIENCE, Setup, find, vector};
 use vectorizer_plugin_nexus::audit_log;
 use vectorizer_tests::nexus::{Kind, Nexus};
 use vectorizer_tests::process::wait_until;
@@ -72,22 +72,6 @@ fn conflicts(folder: &Path) -> Vec<(String, String)> {
             (text("field"), text("kept"))
         })
         .collect()
-}
-
-fn find(folder: &Path, name: &str) -> std::path::PathBuf {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.file_name().unwrap() == name {
-                return path;
-            }
-            if path.is_dir() {
-                folders.push(path);
-            }
-        }
-    }
-    panic!("there is no {name}");
 }
 
 #[test]

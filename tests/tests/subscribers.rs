@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use receiver::{Received, Receiver};
 use serde_json::{Value, json};
-use setup::{DIMENSION, PATIENCE, Setup, set_faults, vector};
+use setup::{DIMENSION, PATIENCE, Setup, find, set_faults, vector};
 use vectorizer_tests::nexus::Kind;
 use vectorizer_tests::process::{Server, wait_until};
 use vectorizer_tests::vectorizer::Vectorizer;
@@ -609,20 +609,4 @@ fn a_file_of_subscriptions_that_cannot_be_read_stops_nothing_but_webhooks() {
     let (server, client) = setup.host();
     assert_eq!(show(&client, &id)["url"], receiver.url("/r"));
     assert!(server.stop().unwrap().success());
-}
-
-fn find(folder: &std::path::Path, name: &str) -> std::path::PathBuf {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.file_name().unwrap() == name {
-                return path;
-            }
-            if path.is_dir() {
-                folders.push(path);
-            }
-        }
-    }
-    panic!("there is no {name}");
 }

@@ -69,20 +69,8 @@ pub enum StateChange {
 struct Sentence {
     document: DocumentId,
     verdict: Verdict,
-    /// Why it was refused.
-    cause: String,
-}
-
-impl Sentence {
-    fn event(&self) -> Option<(DocumentId, Event)> {
-        (self.verdict.fate == Fate::DeadLetter).then(|| {
-            let event = Event::SyncFailed {
-                cause: self.cause.clone(),
-                attempts: self.verdict.attempts,
-            };
-            (self.document.clone(), event)
-        })
-    }
+    /// What subscribers may want to be told of it.
+    event: Option<Event>,
 }
 
 impl Journal {
@@ -156,13 +144,12 @@ impl Journal {
                     &mut changes,
                 )?;
             }
-            let sentences = self.judge(&desk, batch, refusals, moment, &mut changes)?;
-            events.extend(sentences.iter().filter_map(Sentence::event));
-            let mut messages = Vec::new();
-            for (document, event) in &events {
-                let mut outbox = self.outbox.lock();
-                outbox.address(document, event, moment, &mut messages, &mut changes)?;
+            let mut sentences = self.judge(&desk, batch, refusals, moment, &mut changes)?;
+            for sentence in &mut sentences {
+                let event = sentence.event.take();
+                events.extend(event.map(|event| (sentence.document.clone(), event)));
             }
+            let messages = self.outbox.lock().address(&events, moment, &mut changes)?;
             self.disk.apply(&changes)?;
             if !messages.is_empty() {
                 self.outbox.lock().post(messages, now);
@@ -316,7 +303,10 @@ impl Journal {
                     attempts: if fate == Fate::Anew { 0 } else { failures },
                     fate,
                 },
-                cause: bounded(&refusal.cause),
+                event: (fate == Fate::DeadLetter).then(|| Event::SyncFailed {
+                    cause: bounded(&refusal.cause),
+                    attempts: failures,
+                }),
                 document,
             });
         }

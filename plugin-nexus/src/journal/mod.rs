@@ -66,7 +66,7 @@ pub use intake::{Intake, IntakeEvent, Journaling, Overflow, Unjournaled, split};
 pub use jobs::{Standby, StateHead};
 pub use outbox::{
     Attempt, Event, EventKind, LogEntry, Mail, Message, OutboxBounds, Retry, Subscriber, Undeliverable,
-    UndeliverablePage,
+    UndeliverablePage, message_name,
 };
 pub use receipts::Receipt;
 pub use relations::{RelationEdge, RelationKind, Relations, RelationsChange};

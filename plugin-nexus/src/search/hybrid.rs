@@ -1,7 +1,7 @@
 //! A search: vectors and the graph, made one list.
 //!
 //! ```text
-//! subject -> vector of each collection -> host searches, side by side -> what may be shown -> seeds
+//! subject -> vector of each collection -> host searches in turn -> what may be shown -> seeds
 //!                                                                            |                |
 //!                                                                            |     graph, within the time left -> what may be shown
 //!                                                                            +---- fusion ----+

@@ -159,3 +159,20 @@ pub(crate) fn document(n: usize, title: &str) -> (String, Vec<f32>, Value) {
 pub(crate) fn documents(range: std::ops::Range<usize>, title: &str) -> Vec<(String, Vec<f32>, Value)> {
     range.map(|n| document(n, &format!("{title} {n}"))).collect()
 }
+
+/// The file of this name, somewhere below a folder.
+pub(crate) fn find(folder: &std::path::Path, name: &str) -> std::path::PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap() == name {
+                return path;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    panic!("there is no {name}");
+}

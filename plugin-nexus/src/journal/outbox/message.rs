@@ -111,6 +111,12 @@ pub struct Message {
     pub attempts: u32,
 }
 
+/// How a message is called where its receiver sees it.
+#[must_use]
+pub fn message_name(id: u128) -> String {
+    format!("msg_{id:032x}")
+}
+
 /// An attempt to send a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 pub use letters::UndeliverablePage;
-pub use message::{Attempt, Event, EventKind, LogEntry, Message, Subscriber, Undeliverable};
+pub use message::{Attempt, Event, EventKind, LogEntry, Message, Subscriber, Undeliverable, message_name};
 
 use super::changes::Changes;
 use super::disk::Disk;
@@ -160,47 +160,49 @@ impl Outbox {
         self.boxes.entry(subscription).or_default()
     }
 
-    /// Makes messages of an event, for all who want to be told, and puts them among the changes.
+    /// Makes messages of events, for all who want to be told, and puts them among the changes.
     pub(super) fn address(
         &mut self,
-        document: &DocumentId,
-        event: &Event,
+        events: &[(DocumentId, Event)],
         moment: Moment,
-        addressed: &mut Vec<Message>,
         changes: &mut Changes,
-    ) -> Result<(), JournalError> {
+    ) -> Result<Vec<Message>, JournalError> {
         let most = self.bounds.map_or(0, |bounds| bounds.waiting);
+        let mut addressed = Vec::new();
         for subscriber in &self.subscribers {
             let subscription = subscriber.subscription;
-            if !subscriber.wants(event, &document.collection) {
-                continue;
-            }
             let Some(mail) = self.boxes.get_mut(&subscription) else {
                 continue;
             };
-            let before = addressed
-                .iter()
-                .filter(|message| message.subscription == subscription);
-            if mail.queue.len() + before.count() >= most {
-                mail.missed += 1;
-                changes.put(missed_key(subscription), mail.missed.to_be_bytes());
-                continue;
+            let mut room = most.saturating_sub(mail.queue.len());
+            let missed = mail.missed;
+            let wanted =
+                |(document, event): &&(DocumentId, Event)| subscriber.wants(event, &document.collection);
+            for (document, event) in events.iter().filter(wanted) {
+                if room == 0 {
+                    mail.missed += 1;
+                    continue;
+                }
+                room -= 1;
+                let message = Message {
+                    number: self.next,
+                    id: rand::random(),
+                    subscription,
+                    document: document.clone(),
+                    event: event.clone(),
+                    at_micros: moment.unix_micros,
+                    attempts: 0,
+                };
+                self.next += 1;
+                let stored = StoredMessage::new(&message, moment.unix_micros);
+                changes.put(message_key(message.number), encode(&stored, "message")?);
+                addressed.push(message);
             }
-            let message = Message {
-                number: self.next,
-                id: rand::random(),
-                subscription,
-                document: document.clone(),
-                event: event.clone(),
-                at_micros: moment.unix_micros,
-                attempts: 0,
-            };
-            self.next += 1;
-            let stored = StoredMessage::new(&message, moment.unix_micros);
-            changes.put(message_key(message.number), encode(&stored, "message")?);
-            addressed.push(message);
+            if mail.missed != missed {
+                changes.put(missed_key(subscription), mail.missed.to_be_bytes());
+            }
         }
-        Ok(())
+        Ok(addressed)
     }
 
     /// Takes in messages that are on disk. Those of a subscription that is gone meanwhile are dropped; the next start removes them.

@@ -24,7 +24,7 @@ use super::registry::RegistryError;
 use super::sender::{Answer, Letter};
 use super::subscription::{Because, State, Subscription, SubscriptionId};
 use crate::api::{self, ApiError, Query, Reply};
-use crate::journal::{EventKind, Message, unix_micros};
+use crate::journal::{EventKind, Message, message_name, unix_micros};
 use crate::sync::Context;
 use crate::webhooks::Secret;
 
@@ -309,7 +309,7 @@ fn deliveries(context: &Context, subscription: &Subscription) -> Answered {
         .into_iter()
         .map(|entry| {
             json!({
-                "message_id": format!("msg_{:032x}", entry.message),
+                "message_id": message_name(entry.message),
                 "event": entry.event,
                 "collection": entry.document.collection,
                 "id": entry.document.id,
@@ -350,7 +350,7 @@ fn dead_letters(context: &Context, subscription: &Subscription, query: &str) -> 
             } = &letter.message;
             json!({
                 "number": number,
-                "message_id": format!("msg_{id:032x}"),
+                "message_id": message_name(*id),
                 "event": event.kind(),
                 "collection": document.collection,
                 "id": document.id,

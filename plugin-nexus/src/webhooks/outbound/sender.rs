@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 
 use super::guard::Guard;
 use super::subscription::Subscription;
-use crate::journal::{Attempt, Event, Message, unix_micros};
+use crate::journal::{Attempt, Event, Message, message_name, unix_micros};
 use crate::nexus::{client_tls, in_one_line, retry_after};
 
 /// Bytes of an answer that are read, so that its connection can be used again.
@@ -70,7 +70,7 @@ impl Letter {
         let at = i64::try_from(at_micros).ok();
         let at = at.and_then(|micros| Timestamp::from_microsecond(micros).ok());
         Self {
-            id: format!("msg_{id:032x}"),
+            id: message_name(id),
             body: json!({"type": kind, "timestamp": at, "data": data})
                 .to_string()
                 .into_bytes(),
