@@ -13,7 +13,8 @@
 //! - [`nexus`]: the HTTP client;
 //! - [`webhooks`]: signed messages of changes in the graph, and to subscribers of changes in the store;
 //! - [`audit_log`]: what was decided, and by whom;
-//! - [`search`]: searches over vectors and the graph;
+//! - [`search`]: searches over vectors, words and the graph;
+//! - [`lexical`]: which documents have which words;
 //! - [`similarity`]: how alike texts are by their words;
 //! - [`config`], [`plugin`], [`status`], [`metrics`], and the routes for administrators in `admin`: what the operator sees.
 //!
@@ -39,12 +40,14 @@ pub mod graph;
 mod job_metrics;
 pub mod journal;
 mod kill_point;
+pub mod lexical;
 mod logging;
 pub mod metrics;
 pub mod nexus;
 pub mod payload;
 pub mod plugin;
 pub mod search;
+mod search_metrics;
 pub mod similarity;
 pub mod status;
 mod strict_json;

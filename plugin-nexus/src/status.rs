@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::graph::Capabilities;
 use crate::journal::Condition;
+use crate::lexical::{self, Lexical};
 use crate::sync::jobs::JobState;
 use crate::sync::{AuditReport, BreakerState, Context, Engine, LinkState, is_polled};
 
@@ -42,6 +43,8 @@ pub struct Status {
     pub waiting_for_retry: usize,
     /// Age of the oldest of them.
     pub queue_oldest_seconds: f64,
+    /// How the text index does; null: it is switched off.
+    pub lexical: Option<lexical::Report>,
     /// Whether the graph is polled for what others change.
     pub polled: bool,
     /// Whether nodes are yet to be looked for that no document is related to.
@@ -240,6 +243,7 @@ impl Status {
             queue_depth_enrichment: depth.enrichment,
             waiting_for_retry: depth.waiting,
             queue_oldest_seconds: depth.oldest.as_secs_f64(),
+            lexical: context.lexical.as_ref().map(Lexical::report),
             polled: is_polled(context),
             orphan_sweep: context.orphans.is_pending(),
             dead_letters: dead.values().sum(),

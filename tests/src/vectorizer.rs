@@ -208,6 +208,21 @@ impl Vectorizer {
         })
     }
 
+    /// Waits until the text index shows the store.
+    ///
+    /// # Errors
+    /// As [`Vectorizer::settle`].
+    pub fn settle_texts(&self, patience: Duration) -> Result<(), TestError> {
+        let mut quiet = 0;
+        wait_until("the text index shows the store", patience, || {
+            let lexical = &self.status()?["lexical"];
+            let idle =
+                lexical["waiting"] == 0 && lexical["comparing"] == false && lexical["failure"].is_null();
+            quiet = if idle { quiet + 1 } else { 0 };
+            Ok(quiet >= 5)
+        })
+    }
+
     /// The scrape.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod limits;
 mod permissions;
 mod poller;
 mod reconcile;
+mod search;
 mod similarity;
 mod structure;
 mod sync;
@@ -38,6 +39,7 @@ pub use limits::Limits;
 pub use permissions::{Permissions, PermissionsMode};
 pub use poller::{Poller, PollerMode};
 pub use reconcile::Reconcile;
+pub use search::{Lexical, Search};
 pub use similarity::{
     Candidates, Hybrid, Keyword, SearchCacheSettings, Similarity, SimilarityMethod, SimilarityOverride,
     Thresholds,
@@ -106,6 +108,9 @@ pub struct Config {
     /// Webhooks that tell of changes in the graph.
     #[serde(default)]
     pub webhooks: Webhooks,
+    /// How documents are searched.
+    #[serde(default)]
+    pub search: Search,
     /// What was decided, and by whom.
     #[serde(default)]
     pub audit: Audit,
@@ -273,6 +278,7 @@ impl Config {
         self.domains.check("domains", &mut faults);
         self.permissions.check("permissions", &mut faults);
         self.enrichment.check("enrichment", &self.properties, &mut faults);
+        self.search.check("search", &mut faults);
         self.audit.check("audit", &mut faults);
         self.poller.check("poller", &mut faults);
         self.webhooks.check("webhooks", &mut faults);

@@ -16,9 +16,11 @@ use prometheus::{
 };
 
 use scrape::gauge;
+pub(crate) use scrape::grow;
 
 use crate::job_metrics::JobMetrics;
 use crate::journal::{Batch, JournalError, Stage, Work};
+use crate::search_metrics::SearchMetrics;
 use crate::sync::{AuditReport, Done, Unsearchable};
 
 /// Collections with a label of their own.
@@ -46,6 +48,8 @@ pub struct Totals {
 pub struct Metrics {
     /// What comparisons and backfills count.
     pub(crate) jobs: JobMetrics,
+    /// What searches count.
+    pub(crate) search: SearchMetrics,
     registry: Registry,
     sync: IntCounterVec,
     sync_errors: IntCounterVec,
@@ -100,6 +104,7 @@ impl Metrics {
         let registry = Registry::new();
         let metrics = Self {
             jobs: JobMetrics::new(&registry)?,
+            search: SearchMetrics::new(&registry)?,
             registry,
             sync: IntCounterVec::new(
                 opts(

@@ -3,6 +3,7 @@
 use prometheus::{IntCounter, TextEncoder};
 
 use super::Metrics;
+use crate::lexical::Lexical;
 use crate::nexus::Waits;
 use crate::sync::{BreakerState, Context, LinkState};
 
@@ -33,6 +34,8 @@ impl Metrics {
             .set(gauge(context.journal.messages_waiting()));
         grow(&self.audit_unwritten, context.audit_log.unwritten());
         self.jobs.look_at(&context.jobs);
+        let lexical = context.lexical.as_ref().map(Lexical::report);
+        self.search.lexical(lexical.as_ref());
         let state = context.link.state();
         self.up.set(i64::from(matches!(state, LinkState::Ready(_))));
         self.degraded
@@ -83,7 +86,7 @@ impl Metrics {
 }
 
 /// A total that somebody else keeps.
-fn grow(counter: &IntCounter, total: u64) {
+pub(crate) fn grow(counter: &IntCounter, total: u64) {
     counter.inc_by(total.saturating_sub(counter.get()));
 }
 

@@ -7,8 +7,8 @@
 //! | PART_OF | other parts of the same source | a half |
 //! | types that the search names | what they lead to | one |
 //!
-//! times the strength of the hit and the share of it that spreads. A document's worth is its own strength, where it is a hit itself, and
-//! the sum over all ways that lead to it (spreading activation, one step).
+//! times the strength of the hit and the share of it that spreads. A document's worth is the sum over all ways that lead to it (spreading
+//! activation, one step).
 //!
 //! Invariants: edges are read in a few statements, however many hits there are; an entity or a source that leads to more documents
 //! than the fan-out is passed over, which a bounded look into the journal tells.
@@ -17,7 +17,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::request::Expansion;
-use crate::graph::literal::Part;
 use crate::graph::schema::{EdgeType, NodeLabel};
 use crate::graph::{DocumentKey, EntityKey, ForeignType, Graph, Neighbour, SourceKey};
 use crate::journal::{DocumentId, JournalError, Thing};
@@ -42,11 +41,30 @@ pub(super) struct Way {
 }
 
 /// A document that the graph leads to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Reached {
     pub(super) worth: f64,
     /// The best first.
     pub(super) ways: Vec<Way>,
+}
+
+impl Reached {
+    /// Takes in other ways to the same document.
+    pub(super) fn join(&mut self, other: Self) {
+        self.worth += other.worth;
+        self.ways.extend(other.ways);
+        self.keep_best();
+    }
+
+    fn keep_best(&mut self) {
+        self.ways.sort_by(|one, other| {
+            other
+                .worth
+                .total_cmp(&one.worth)
+                .then_with(|| (&one.from, &one.kind, &one.via).cmp(&(&other.from, &other.kind, &other.via)))
+        });
+        self.ways.truncate(MOST_WAYS);
+    }
 }
 
 /// Follows the graph from hits, of which each has a strength.
@@ -74,18 +92,11 @@ pub(super) async fn expand(
     .into_iter()
     .filter_map(|(wanted, kind)| wanted.then_some(kind))
     .collect();
-    let own = async {
-        match kinds.is_empty() {
-            true => Ok(Vec::new()),
-            false => Ok::<_, StageFault>(graph.neighbours(&kinds, &sources).await?),
-        }
-    };
+    // Without keys or types, nothing is sent.
+    let own = async { Ok::<_, StageFault>(graph.neighbours(&kinds, &sources).await?) };
     let foreign = async {
         let types = known(context, &expansion.types).await?;
-        match types.is_empty() {
-            true => Ok(Vec::new()),
-            false => Ok::<_, StageFault>(graph.foreign_edges(&types, &sources).await?),
-        }
+        Ok(graph.foreign_edges(&types, &sources).await?)
     };
     let (own, foreign) = tokio::try_join!(own, foreign)?;
 
@@ -93,9 +104,6 @@ pub(super) async fn expand(
     context
         .blocking(move |context| {
             let mut ways = Ways::default();
-            for (_, document, strength) in keys.values() {
-                ways.begin(document, *strength);
-            }
             for edge in own.into_iter().filter(|edge| edge.active == Some(true)) {
                 if let Some((_, from, strength)) = keys.get(&edge.source) {
                     follow(context, (from, *strength * spread), &edge, fan_out, &mut ways)?;
@@ -120,7 +128,7 @@ pub(super) async fn expand(
 }
 
 /// The types of this search that Nexus knows: a read of another one would add it to Nexus's catalogue.
-async fn known(context: &Context, types: &[ForeignType]) -> Result<Vec<ForeignType>, StageFault> {
+pub(super) async fn known(context: &Context, types: &[ForeignType]) -> Result<Vec<ForeignType>, StageFault> {
     if types.is_empty() {
         return Ok(Vec::new());
     }
@@ -199,33 +207,19 @@ fn members(
 
 /// `None` for an id that was too long to be read back from its key.
 fn document(key: &str) -> Option<DocumentId> {
-    match DocumentKey::parse(key).ok()?.parts().ok()? {
-        (Part::Text(collection), Part::Text(id)) => Some(DocumentId::new(collection, id)),
-        _ => None,
-    }
+    let (collection, id) = DocumentKey::parse(key).ok()?.names()?;
+    Some(DocumentId::new(collection, id))
 }
 
 #[derive(Default)]
 struct Ways(HashMap<DocumentId, Reached>);
 
 impl Ways {
-    /// A hit, which is worth something by itself.
-    fn begin(&mut self, hit: &DocumentId, strength: f64) {
-        self.at(hit.clone()).worth += strength;
-    }
-
-    fn at(&mut self, document: DocumentId) -> &mut Reached {
-        self.0.entry(document).or_insert_with(|| Reached {
-            worth: 0.0,
-            ways: Vec::new(),
-        })
-    }
-
     fn add(&mut self, to: DocumentId, from: &DocumentId, kind: String, via: Option<String>, worth: f64) {
         if to == *from {
             return;
         }
-        let reached = self.at(to);
+        let reached = self.0.entry(to).or_default();
         reached.worth += worth;
         reached.ways.push(Way {
             from: from.clone(),
@@ -233,13 +227,7 @@ impl Ways {
             via,
             worth,
         });
-        reached.ways.sort_by(|one, other| {
-            other
-                .worth
-                .total_cmp(&one.worth)
-                .then_with(|| (&one.from, &one.kind, &one.via).cmp(&(&other.from, &other.kind, &other.via)))
-        });
-        reached.ways.truncate(MOST_WAYS);
+        reached.keep_best();
     }
 }
 

@@ -1,14 +1,21 @@
-//! Search over vectors and the graph, for users (`routes`).
+//! Search over vectors, words and the graph, for users (`routes`).
 //!
 //! Invariants:
-//! - who may not see a document learns nothing of it (`visibility`);
-//! - every search is bounded: in what it may ask for (`request`), in what it follows (`expand`), and in time (`hybrid`).
+//! - who may not see a document learns nothing of it (`visibility`, `shown`);
+//! - every search is bounded: in what it may ask for (`request`), in what it follows (`expand`, `follow`), and in time (`hybrid`).
 
+mod candidates;
+mod cross;
 mod expand;
+mod follow;
 mod fusion;
 mod hybrid;
+mod impact;
+mod links;
+mod path;
 mod request;
 mod routes;
+mod shown;
 mod visibility;
 
 pub use fusion::{Fused, Fusion, Normalisation, Place, Ranked, fuse};

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use vectorizer_plugin_api::model::JsonMap;
 
-use super::request::{Dates, Filter, Search};
+use super::request::{Dates, Filter, Reader};
 use crate::access::Access;
 use crate::config::Permissions;
 use crate::payload::{field, is_encrypted};
@@ -18,7 +18,8 @@ use crate::payload::{field, is_encrypted};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Visibility<'a> {
     pub(super) permissions: &'a Permissions,
-    pub(super) search: &'a Search,
+    pub(super) reader: &'a Reader,
+    pub(super) filter: &'a Filter,
 }
 
 impl Visibility<'_> {
@@ -29,16 +30,20 @@ impl Visibility<'_> {
 
     /// Whether a document with this payload is shown; its domains are the caller's to judge.
     pub(super) fn shows(&self, collection: &str, payload: Option<&JsonMap>) -> bool {
-        self.shows_to_reader(collection, payload) && passes(&self.search.filter, payload)
+        self.shows_to_reader(collection, payload) && passes(self.filter, payload)
+    }
+
+    /// Whether the reader may know of a collection at all.
+    pub(super) fn shows_collection(&self, collection: &str) -> bool {
+        self.is_visible(&Access::of(self.permissions, collection, None))
     }
 
     fn is_visible(&self, access: &Access) -> bool {
-        let search = self.search;
-        let of_tenant = access.tenant.is_none() || access.tenant == search.tenant;
+        let of_tenant = access.tenant.is_none() || access.tenant == self.reader.tenant;
         let listed = access
             .principals
             .as_ref()
-            .is_none_or(|listed| !listed.is_disjoint(&search.principals));
+            .is_none_or(|listed| !listed.is_disjoint(&self.reader.principals));
         of_tenant && listed
     }
 }
@@ -98,6 +103,7 @@ fn moment(text: &str) -> Option<Timestamp> {
 mod tests {
     use serde_json::json;
 
+    use super::super::request::Search;
     use super::*;
     use crate::config::PermissionsMode;
 
@@ -106,7 +112,7 @@ mod tests {
         for (name, value) in search.as_object().unwrap() {
             body[name] = value.clone();
         }
-        let search = Search::parse(body.to_string().as_bytes()).unwrap();
+        let search = Search::parse(body.to_string().as_bytes(), true).unwrap();
         let permissions = Permissions {
             mode,
             tenants: vec!["user_{tenant}:".into()],
@@ -114,7 +120,8 @@ mod tests {
         };
         let visibility = Visibility {
             permissions: &permissions,
-            search: &search,
+            reader: &search.reader,
+            filter: &search.filter,
         };
         visibility.shows(collection, payload.as_object())
     }

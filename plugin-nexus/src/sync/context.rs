@@ -24,6 +24,7 @@ use crate::domains::Knowledge;
 use crate::graph::{ForeignType, GraphError};
 pub(crate) use crate::journal::unix_micros as now_micros;
 use crate::journal::{Journal, Work};
+use crate::lexical::Lexical;
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
 use crate::webhooks::outbound::Outbound;
@@ -68,6 +69,8 @@ pub struct Context {
     pub audit_log: AuditLog,
     /// Who is told of changes.
     pub outbound: Outbound,
+    /// Which documents have which words; `None`: that is switched off.
+    pub lexical: Option<Lexical>,
     births: AtomicU64,
 }
 
@@ -84,6 +87,7 @@ impl Context {
     ///
     /// # Errors
     /// [`DeriveError`], which the check of the configuration has ruled out.
+    #[allow(clippy::too_many_arguments, reason = "one of each part")]
     pub fn new(
         config: Config,
         host: Host,
@@ -92,6 +96,7 @@ impl Context {
         metrics: Metrics,
         outbound: Outbound,
         audit_log: AuditLog,
+        lexical: Option<Lexical>,
     ) -> Result<Self, DeriveError> {
         let labels = labels(&config, &journal).unwrap_or_default();
         let model = journal.taught_model().unwrap_or_default();
@@ -116,6 +121,7 @@ impl Context {
             learning: Learning::default(),
             outbound,
             audit_log,
+            lexical,
             births: AtomicU64::new(now_micros()),
         })
     }
@@ -248,7 +254,7 @@ impl Context {
 }
 
 /// `None` where what was asked for does not exist.
-pub(super) fn unless_gone<T>(answer: Result<T, Fault>) -> Result<Option<T>, Fault> {
+pub(crate) fn unless_gone<T>(answer: Result<T, Fault>) -> Result<Option<T>, Fault> {
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(fault) if fault.code == FaultCode::NotFound => Ok(None),

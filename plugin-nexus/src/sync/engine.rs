@@ -19,6 +19,7 @@ use crate::audit_log::AuditLog;
 use crate::config::Config;
 use crate::journal::{Durability, Intake, IntakeEvent, Journal, Journaling, Stage, Unjournaled, Work, split};
 use crate::kill_point::kill_point;
+use crate::lexical::{self, Lexical};
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
 use crate::webhooks::outbound::{self, Outbound};
@@ -63,6 +64,10 @@ impl Engine {
                 format!("the audit log cannot be opened: {error}"),
             )
         })?;
+        let lexical = match config.enabled {
+            true => Lexical::open(&config.search.lexical, data_dir),
+            false => None,
+        };
         let metrics = Metrics::new().map_err(|error| internal(&error))?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
@@ -78,6 +83,7 @@ impl Engine {
             metrics,
             outbound,
             audit_log,
+            lexical,
         );
         let context = Arc::new(context.map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?);
         let intake = Intake::start(Absorber(Arc::clone(&context)), context.config.sync.overflow())
@@ -109,6 +115,7 @@ impl Engine {
             tasks.push(runtime.spawn(learning::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(outbound::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(poller::run(context(), self.stop.subscribe())));
+            tasks.push(runtime.spawn(lexical::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(lane::run(context(), Stage::Edges, self.stop.subscribe())));
             tasks.push(runtime.spawn(lane::run(context(), Stage::Enrichment, self.stop.subscribe())));
             for _ in 0..self.context.config.sync.worker_threads {
@@ -249,6 +256,9 @@ impl Journaling for Absorber {
                 at_micros,
             } if context.config.syncs(collection) => {
                 let journal = &context.journal;
+                if let Some(lexical) = &context.lexical {
+                    lexical.changed(collection, split(ids, ends));
+                }
                 let ids = split(ids, ends);
                 if ends.len() < BULK {
                     journal.add(collection, ids, Work::NODE, *at_micros)
@@ -258,6 +268,9 @@ impl Journaling for Absorber {
             }
             IntakeEvent::Documents { .. } => Ok(()),
             IntakeEvent::Collection(collection) => {
+                if let Some(lexical) = &context.lexical {
+                    lexical.compare(collection);
+                }
                 context.journal.mark_dirty(collection);
                 Ok(())
             }

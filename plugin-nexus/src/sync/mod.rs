@@ -51,7 +51,7 @@ pub use audit::AuditReport;
 pub use breaker::{Breaker, BreakerReport, BreakerSettings, BreakerState};
 pub use connection::Connection;
 pub use context::Context;
-pub(crate) use context::now_text;
+pub(crate) use context::{now_text, unless_gone};
 pub use document::is_reserved_property;
 pub use engine::Engine;
 pub(crate) use fault::StageFault;

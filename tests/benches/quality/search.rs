@@ -22,16 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(1_800);
 /// Results that are asked for.
 const DEPTH: usize = 100;
 
-/// What is measured.
-const FORMS: [(&str, Option<(f64, f64)>); 3] = [
-    ("vector", Some((1.0, 0.0))),
-    ("graph", Some((0.0, 1.0))),
-    // With the defaults.
+/// What is measured: the weights of vectors, words and the graph.
+const FORMS: [(&str, Option<[f64; 3]>); 5] = [
+    ("vector", Some([1.0, 0.0, 0.0])),
+    ("lexical", Some([0.0, 1.0, 0.0])),
+    ("graph", Some([0.0, 0.0, 1.0])),
+    // With the defaults, and with these but without the graph.
     ("hybrid", None),
+    ("without_graph", Some([1.0, 1.5, 0.0])),
 ];
 
 struct Query {
     id: String,
+    text: String,
     vector: Vec<f32>,
 }
 
@@ -58,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Value {
         let mut forms = Map::new();
         for (form, weights) in FORMS {
             let scores = rig.score(&queries, &judgements, weights);
-            println!("  {form:8} {scores}");
+            println!("  {form:13} {scores}");
             forms.insert(form.to_owned(), scores);
         }
         report.insert(set.to_owned(), Value::Object(forms));
@@ -89,6 +92,7 @@ fn queries(folder: &Path) -> Vec<Query> {
         .filter(|(row, _)| row["split"] == "dev")
         .map(|(row, vector)| Query {
             id: row["id"].as_str().unwrap().to_owned(),
+            text: row["text"].as_str().unwrap().to_owned(),
             vector,
         })
         .collect()
@@ -142,6 +146,7 @@ impl Rig {
             client.insert("documents", part).unwrap();
         }
         client.settle(PATIENCE).unwrap();
+        client.settle_texts(PATIENCE).unwrap();
         Self {
             client,
             _host: host,
@@ -150,12 +155,17 @@ impl Rig {
         }
     }
 
-    fn search(&self, query: &Query, weights: Option<(f64, f64)>) -> Vec<String> {
+    fn search(&self, query: &Query, weights: Option<[f64; 3]>) -> Vec<String> {
         let mut body = json!({
-            "vector": query.vector, "collections": ["documents"], "limit": DEPTH, "budget_ms": 10_000,
+            "text": query.text, "vector": query.vector, "collections": ["documents"], "limit": DEPTH, "budget_ms": 10_000,
         });
-        if let Some((vector, graph)) = weights {
-            body["weights"] = json!({"vector": vector, "graph": graph});
+        if let Some([vector, lexical, graph]) = weights {
+            body["weights"] = json!({"vector": vector, "lexical": lexical, "graph": graph});
+        }
+        // For trying other settings out.
+        if let Ok(more) = std::env::var("SEARCH") {
+            let more: Map<String, Value> = serde_json::from_str(&more).unwrap();
+            body.as_object_mut().unwrap().extend(more);
         }
         let answer = self
             .client
@@ -173,7 +183,7 @@ impl Rig {
         &self,
         queries: &[Query],
         judgements: &HashMap<String, HashMap<String, f64>>,
-        weights: Option<(f64, f64)>,
+        weights: Option<[f64; 3]>,
     ) -> Value {
         let (mut ndcg, mut recall, mut mrr) = (0.0, 0.0, 0.0);
         let mut times = Vec::new();

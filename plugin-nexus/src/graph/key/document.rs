@@ -48,6 +48,14 @@ impl DocumentKey {
         }
     }
 
+    /// The collection and the vector id; `None` where one of them was too long to be read back.
+    pub fn names(&self) -> Option<(String, String)> {
+        match self.parts() {
+            Ok((Part::Text(collection), Part::Text(id))) => Some((collection, id)),
+            _ => None,
+        }
+    }
+
     /// The key as text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

@@ -35,7 +35,6 @@ use super::fingerprint::ENRICHMENT_KEY;
 use super::lane::{Done, Failed};
 use crate::audit_log;
 use crate::config::Mapped;
-use crate::graph::literal::Part;
 use crate::graph::schema::EdgeType;
 use crate::graph::{DocumentKey, DomainKey, EntityKey, ForeignEdge, Graph, Neighbour};
 use crate::journal::{Batch, DocumentId, Outcome, StateChange, Work};
@@ -156,18 +155,11 @@ async fn read(
             None => unsure.push(subject.key.clone()),
         }
     }
-    let own = async {
-        match unsure.is_empty() {
-            true => Ok::<_, StageFault>(Vec::new()),
-            false => Ok(graph.neighbours(&OWNED, &unsure).await?),
-        }
-    };
+    // Without keys or types, nothing is sent.
+    let own = async { Ok::<_, StageFault>(graph.neighbours(&OWNED, &unsure).await?) };
     let foreign = async {
         let types = context.foreign_types().await?;
-        match types.is_empty() {
-            true => Ok::<_, StageFault>(Vec::new()),
-            false => Ok(graph.foreign_edges(&types, &keys).await?),
-        }
+        Ok::<_, StageFault>(graph.foreign_edges(&types, &keys).await?)
     };
     let nodes = async {
         match context.config.enrichment.mapped.is_empty() {
@@ -374,11 +366,8 @@ fn related(
 ) -> Result<Vec<Related>, StageFault> {
     let to_documents = |edge: &&Neighbour| matches!(edge.kind, EdgeType::SimilarTo | EdgeType::Next);
     let ours = owned.iter().filter(to_documents).filter_map(|edge| {
-        let (Part::Text(collection), Part::Text(id)) = DocumentKey::parse(&edge.target).ok()?.parts().ok()?
-        else {
-            // An id too long to be read back from its key stays out of reach here.
-            return None;
-        };
+        // An id too long to be read back from its key stays out of reach here.
+        let (collection, id) = DocumentKey::parse(&edge.target).ok()?.names()?;
         Some(Related {
             collection,
             id,

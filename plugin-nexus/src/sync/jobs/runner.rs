@@ -192,6 +192,7 @@ impl<'a> Runner<'a> {
                 let names = context
                     .blocking(move |context| store::collections(context, wanted.as_ref()))
                     .await?;
+                self.compare_texts(turn, &names);
                 Bench {
                     number: turn.number,
                     names: Arc::new(names),
@@ -229,6 +230,19 @@ impl<'a> Runner<'a> {
                     }
                 }
                 read
+            }
+        }
+    }
+
+    /// What store and graph are compared for, the text index is compared with the store for, too. At the start it is by itself.
+    fn compare_texts(&self, turn: &Turn, names: &BTreeSet<String>) {
+        let order = &turn.job.order;
+        if let Some(lexical) = &self.context.lexical
+            && !order.dry_run
+            && order.trigger != Trigger::Start
+        {
+            for name in names {
+                lexical.compare(name);
             }
         }
     }

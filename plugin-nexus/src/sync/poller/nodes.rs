@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::super::connection::Connection;
 use super::super::context::{Context, now_micros};
 use super::super::fault::StageFault;
-use crate::graph::literal::Part;
 use crate::graph::{BUCKETS, Bucket, GraphError};
 use crate::journal::{DocumentId, Work};
 
@@ -43,7 +42,7 @@ impl NodeRound {
         let (mut changed, mut mapped) = (Vec::new(), Vec::new());
         let enrichment = &context.config.enrichment;
         for (key, record) in connection.graph.read_buckets(&buckets).await? {
-            let Ok((Part::Text(_), Part::Text(id))) = key.parts() else {
+            let Some((_, id)) = key.names() else {
                 // An id too long to be read back from its key stays out of reach here.
                 continue;
             };

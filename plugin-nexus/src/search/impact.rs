@@ -1,0 +1,201 @@
+//! What depends on a document: the documents that edges of other people's types lead from, to it and to its dependents.
+//!
+//! Nexus lists edges at the node they lead away from only (`contracts/nexus-dialect.md` section 8). So all edges of the types in question
+//! are read once, and walked backwards here.
+//!
+//! Invariants: each dependent is there once, by its shortest way; one that may not be seen is none, and leads nowhere.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::expand::known;
+use super::follow::{obstacle, reason};
+use super::hybrid::reasons;
+use super::request::{Filter, Impact};
+use super::shown::{Shown, Terms};
+use crate::api::ApiError;
+use crate::graph::ForeignEdge;
+use crate::journal::DocumentId;
+use crate::sync::{Context, StageFault};
+
+/// Edges of a type that are read at most.
+const MOST_EDGES: usize = 50_000;
+/// Documents that are looked at on the way, at most.
+const MOST_VISITED: usize = 10_000;
+
+/// A document that depends on another.
+struct Dependent {
+    document: DocumentId,
+    /// What it depends on directly.
+    on: DocumentId,
+    kind: String,
+    hops: usize,
+}
+
+/// Answers what depends on a document.
+///
+/// # Errors
+/// [`ApiError`], where there is no such document for this reader, or the store does not answer.
+pub(super) async fn run(context: &Arc<Context>, request: Impact) -> Result<Value, ApiError> {
+    let begun = Instant::now();
+    let deadline = begun + Duration::from_millis(request.budget_ms);
+    let request = Arc::new(request);
+    let (collections, shown) = {
+        let request = Arc::clone(&request);
+        let start = move |context: &Context| Ok(start(context, &request));
+        context.blocking(start).await.map_err(unavailable)??
+    };
+    let mut notes = Vec::new();
+    let edges = match obstacle(context) {
+        Some(reason) => Err(reason.to_owned()),
+        None => match tokio::time::timeout_at(deadline.into(), read(context, &request)).await {
+            Ok(Ok(edges)) => Ok(edges),
+            Ok(Err(fault)) => Err(reason(&fault).to_owned()),
+            Err(_) => Err("Nexus did not answer in time".to_owned()),
+        },
+    };
+    let edges = edges.unwrap_or_else(|reason| {
+        notes.push(reason);
+        Vec::new()
+    });
+    if edges.iter().any(|(_, is_cut)| *is_cut) {
+        notes.push(format!(
+            "of some types there are more than {MOST_EDGES} edges; those beyond were not looked at"
+        ));
+    }
+    let edges: Vec<ForeignEdge> = edges.into_iter().flat_map(|(edges, _)| edges).collect();
+    let asked = Arc::clone(&request);
+    let walk = move |context: &Context| Ok(walk(context, &asked, &collections, shown, edges));
+    let (dependents, is_whole) = context.blocking(walk).await.map_err(unavailable)??;
+    if !is_whole {
+        notes.push(format!(
+            "more than {MOST_VISITED} documents depend on it; the search ended there"
+        ));
+    }
+    let mut by_type: BTreeMap<&str, usize> = BTreeMap::new();
+    for dependent in &dependents {
+        *by_type.entry(&dependent.kind).or_default() += 1;
+    }
+    let results: Vec<Value> = dependents
+        .iter()
+        .take(request.limit)
+        .map(|dependent| {
+            json!({
+                "collection": dependent.document.collection,
+                "id": dependent.document.id,
+                "hops": dependent.hops,
+                "type": dependent.kind,
+                "depends_on": {"collection": dependent.on.collection, "id": dependent.on.id},
+            })
+        })
+        .collect();
+    Ok(json!({
+        "results": results,
+        "found": dependents.len(),
+        "by_type": by_type,
+        "degraded": !notes.is_empty(),
+        "degraded_reason": reasons(&notes),
+        "took_ms": begun.elapsed().as_millis() as u64,
+    }))
+}
+
+fn unavailable(fault: StageFault) -> ApiError {
+    ApiError::Unavailable(fault.to_string())
+}
+
+/// The collections that may be looked into, and the document. Blocks.
+fn start(context: &Context, request: &Impact) -> Result<(Vec<String>, Shown), ApiError> {
+    let filter = Filter::default();
+    let terms = Terms {
+        context,
+        reader: &request.reader,
+        filter: &filter,
+    };
+    let collections = synced(context)?;
+    let mut shown = Shown::default();
+    shown.read(terms, &collections, [&request.document].into_iter())?;
+    match shown.has(&request.document) {
+        true => Ok((collections, shown)),
+        false => Err(ApiError::NotFound("there is no such document")),
+    }
+}
+
+/// The collections that the graph has documents of.
+pub(super) fn synced(context: &Context) -> Result<Vec<String>, ApiError> {
+    let mut collections = context.journal.collections()?;
+    collections.retain(|name| context.config.syncs(name));
+    Ok(collections.into_iter().collect())
+}
+
+/// The edges of each type, and whether there are more.
+async fn read(context: &Context, request: &Impact) -> Result<Vec<(Vec<ForeignEdge>, bool)>, StageFault> {
+    let types = match request.types.as_slice() {
+        [] => context.foreign_types().await?,
+        named => known(context, named).await?,
+    };
+    let connection = context.link.ready().await;
+    let mut found = Vec::with_capacity(types.len());
+    for kind in types {
+        let edges = connection.graph.scan_foreign(&kind, MOST_EDGES).await?;
+        let is_cut = edges.len() == MOST_EDGES;
+        found.push((edges, is_cut));
+    }
+    Ok(found)
+}
+
+/// Walks the edges backwards. Answers the dependents, the nearest first, and whether these are all. Blocks.
+fn walk(
+    context: &Context,
+    request: &Impact,
+    collections: &[String],
+    mut shown: Shown,
+    edges: Vec<ForeignEdge>,
+) -> Result<(Vec<Dependent>, bool), ApiError> {
+    let filter = Filter::default();
+    let terms = Terms {
+        context,
+        reader: &request.reader,
+        filter: &filter,
+    };
+    let mut back: HashMap<DocumentId, BTreeSet<(DocumentId, String)>> = HashMap::new();
+    for edge in edges {
+        if let (Some((collection, id)), Some(target)) = (edge.source.names(), edge.target) {
+            let source = DocumentId::new(collection, id);
+            let target = DocumentId::new(target.0, target.1);
+            back.entry(target).or_default().insert((source, edge.kind));
+        }
+    }
+    let mut visited: HashSet<DocumentId> = [request.document.clone()].into();
+    let mut dependents = Vec::new();
+    let mut frontier = vec![request.document.clone()];
+    for hops in 1..=request.hops {
+        let mut reached = Vec::new();
+        for on in &frontier {
+            for (document, kind) in back.get(on).into_iter().flatten() {
+                if visited.len() >= MOST_VISITED {
+                    return Ok((dependents, false));
+                }
+                if visited.insert(document.clone()) {
+                    reached.push(Dependent {
+                        document: document.clone(),
+                        on: on.clone(),
+                        kind: kind.clone(),
+                        hops,
+                    });
+                }
+            }
+        }
+        shown.read(terms, collections, reached.iter().map(|found| &found.document))?;
+        reached.retain(|found| shown.has(&found.document));
+        reached.sort_by(|one, other| (&one.kind, &one.document).cmp(&(&other.kind, &other.document)));
+        frontier = reached.iter().map(|found| found.document.clone()).collect();
+        dependents.append(&mut reached);
+        if frontier.is_empty() {
+            break;
+        }
+    }
+    Ok((dependents, true))
+}
