@@ -5,13 +5,12 @@
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use vectorizer_plugin_api::Request;
 
 use crate::api::{self, ApiError, Query};
-use crate::journal::{Chosen, DeadLetter, DocumentId, Journal};
+use crate::journal::{Chosen, DeadLetter, DocumentId, Journal, moment_of};
 
 const LIST: &str = "/admin/sync/dead-letters";
 const ITEM: &str = "/admin/sync/dead-letters/item";
@@ -111,16 +110,10 @@ fn show(document: &DocumentId, letter: &DeadLetter) -> Value {
         "work": letter.work.names().collect::<Vec<_>>(),
         "cause": letter.cause,
         "attempts": letter.attempts,
-        "first_failed_at": time(letter.first_micros),
-        "last_failed_at": time(letter.last_micros),
+        "first_failed_at": moment_of(letter.first_micros),
+        "last_failed_at": moment_of(letter.last_micros),
         "in_store": letter.seen.is_some(),
     })
-}
-
-/// RFC 3339, UTC; `None` where it is not known.
-fn time(micros: u64) -> Option<Timestamp> {
-    let micros = i64::try_from(micros).ok().filter(|micros| *micros > 0)?;
-    Timestamp::from_microsecond(micros).ok()
 }
 
 fn encode(document: &DocumentId) -> String {
@@ -281,8 +274,8 @@ mod tests {
             ),
             (&json!("not liked"), &json!(1), &json!(["node"]), &json!(false))
         );
-        let age =
-            Timestamp::now().duration_since(letter["last_failed_at"].as_str().unwrap().parse().unwrap());
+        let age = jiff::Timestamp::now()
+            .duration_since(letter["last_failed_at"].as_str().unwrap().parse().unwrap());
         assert!((0..60).contains(&age.as_secs()), "{letter}");
         for (path, body, answer) in [
             (

@@ -12,6 +12,7 @@ pub mod record;
 pub use crate::audit_log::properties as audit;
 pub use crate::journal::properties as journal;
 pub use crate::nexus::properties as nexus;
+pub use crate::search::properties as search;
 pub use crate::webhooks::outbound::properties as outbound;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{audit, config, journal, key, nexus, outbound, record};
+use super::{audit, config, journal, key, nexus, outbound, record, search};
 use crate::graph::RecordShape;
 use crate::graph::record::JsonMap;
 use crate::journal::{CheckedServer, DocumentId, DocumentState, EdgeState};
@@ -47,6 +47,19 @@ const CONFIGS: &[&str] = &[
     r#"{"nexus_url":"http://h","sync":{"retry_delay_ms":20000},"verify":{"sample":1.0}} "#,
     r#"{"nexus_url":"http://h","collections":[{"name":"c","similarity":{"threshold":-1,"top_k":3}},{"name":"c"}]} "#,
     r#"{"nexus_url":"http://h","sync":{"batch\nsize":5}} "#,
+];
+
+const SEARCHES: &[&str] = &[
+    r#"{"text":"a b","collections":["c"],"limit":5,"weights":{"lexical":2,"graph":0}} "#,
+    r#"{"vector":[1,-0.5],"collections":["c","d"],"fusion":{"method":"rrf","k":60},"explain":true} "#,
+    r#"{"document":{"collection":"c","id":"1"},"graph":{"types":["CITES"],"hops":3,"seeds":50}} "#,
+    r#"{"text":"x","collections":["c"],"filter":{"properties":{"a":1},"dates":{"field":"d","from":"2026-01-01T00:00:00Z"}}} "#,
+    r#"{"text":"x","domains":["legal"],"domain_weights":{"legal":2},"results":"grouped","min_per_domain":3} "#,
+];
+
+const QUERIES: &[&str] = &[
+    "types=CITES,USES&hops=3&limit=10&principals=a,b&tenant=t",
+    "to_collection=c&to_id=a%2Fb&budget_ms=100&hops=6",
 ];
 
 const KEYS: &[&str] = &[
@@ -211,6 +224,13 @@ proptest! {
     ) {
         outbound::url(&format!("{scheme}://{host}{rest}"), allow_http);
         outbound::file(host.as_bytes());
+    }
+
+    #[test]
+    fn any_search_is_bounded_or_refused_by_its_field(body in nearly(SEARCHES), query in nearly(QUERIES), pieces in pieces(SEARCHES)) {
+        search::body(body.as_bytes());
+        search::body(pieces.as_bytes());
+        search::query(&query);
     }
 
     #[test]

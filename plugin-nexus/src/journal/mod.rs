@@ -74,7 +74,7 @@ pub use server::CheckedServer;
 pub use state::{DocumentState, EdgeState};
 pub use storage::StorageError;
 pub use things::{Member, Thing, ThingState};
-pub(crate) use timing::unix_micros;
+pub(crate) use timing::{moment_of, unix_micros};
 pub use upkeep::{Condition, Upkeep};
 pub use work::{Batch, Claim, Priority, Stage, Work};
 

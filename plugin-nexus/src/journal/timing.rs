@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+
 /// One moment on both clocks: waits are measured on the one that is never set, times are stored from the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
@@ -49,4 +51,10 @@ impl Timing for System {
 pub(crate) fn unix_micros() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Such microseconds as a time, which people read as RFC 3339 in UTC; `None` for 0 and for what no calendar has.
+pub(crate) fn moment_of(unix_micros: u64) -> Option<Timestamp> {
+    let micros = i64::try_from(unix_micros).ok().filter(|micros| *micros > 0)?;
+    Timestamp::from_microsecond(micros).ok()
 }

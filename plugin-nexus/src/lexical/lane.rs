@@ -63,6 +63,7 @@ pub(crate) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) 
             Ok(None) => {
                 // Everything was compared and is there.
                 failures = 0;
+                lexical.incomplete.store(false, Ordering::Release);
                 None
             }
             Ok(rest) => rest,

@@ -50,6 +50,8 @@ pub struct Report {
     pub waiting: usize,
     /// Whether it is being compared with the store: it may lack documents, or have old texts of some.
     pub comparing: bool,
+    /// Whether it is being built from nothing.
+    pub incomplete: bool,
     /// Documents that were indexed since the start.
     pub indexed: u64,
     /// Documents that were taken out since the start.
@@ -69,6 +71,8 @@ pub struct Lexical {
     writer: Mutex<Option<Writer>>,
     /// Whether what is on disk has to be deleted before it is opened again.
     damaged: AtomicBool,
+    /// Whether it was begun anew, and not everything of the store has been in it yet.
+    incomplete: AtomicBool,
     /// Documents that were taken from the queue and cannot be found yet.
     underway: AtomicUsize,
     indexed: AtomicU64,
@@ -103,6 +107,7 @@ impl Lexical {
             index: RwLock::new(Err("it is not open yet".to_owned())),
             writer: Mutex::new(None),
             damaged: AtomicBool::new(false),
+            incomplete: AtomicBool::new(true),
             underway: AtomicUsize::new(0),
             indexed: AtomicU64::new(0),
             deleted: AtomicU64::new(0),
@@ -124,6 +129,7 @@ impl Lexical {
         }
         match index::open(&self.folder, self.language) {
             Ok((index, opened)) => {
+                self.incomplete.store(index.len() == 0, Ordering::Release);
                 *self.index.write() = Ok(Arc::new(index));
                 *writer = Some(opened);
                 Ok(())
@@ -179,6 +185,12 @@ impl Lexical {
             })
     }
 
+    /// Whether it is being built, so that it does not find all that there is.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.incomplete.load(Ordering::Acquire)
+    }
+
     /// How it does.
     #[must_use]
     pub fn report(&self) -> Report {
@@ -188,6 +200,7 @@ impl Lexical {
             documents: index.as_ref().map_or(0, |index| index.len()),
             waiting: waiting + self.underway.load(Ordering::Acquire),
             comparing,
+            incomplete: self.is_incomplete(),
             indexed: self.indexed.load(Ordering::Relaxed),
             deleted: self.deleted.load(Ordering::Relaxed),
             failure: index.err().map(|error| error.to_string()),

@@ -41,26 +41,19 @@ pub(super) struct Stats {
     pub(super) catalog: ServerStats,
 }
 
-/// `/schema/labels`.
+/// `/schema/labels` and `/schema/rel_types`.
 #[derive(Deserialize)]
-pub(super) struct Labels {
-    pub(super) labels: Vec<Label>,
+pub(super) struct Names {
+    #[serde(alias = "types")]
+    pub(super) labels: Vec<Name>,
     #[serde(default)]
     pub(super) error: Option<Value>,
 }
 
-/// A label of `/schema/labels`, or a type of `/schema/rel_types`; its number is of no use.
+/// A label or a type; its number is of no use.
 #[derive(Deserialize)]
-pub(super) struct Label {
+pub(super) struct Name {
     pub(super) name: String,
-}
-
-/// `/schema/rel_types`.
-#[derive(Deserialize)]
-pub(super) struct Types {
-    pub(super) types: Vec<Label>,
-    #[serde(default)]
-    pub(super) error: Option<Value>,
 }
 
 /// An answer to a statement as it comes; what is absent is told apart from what is empty.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::address::Addresses;
-use super::answer::{self, Health, Labels, ServerStats, Stats, Types};
+use super::answer::{self, Health, Names, ServerStats, Stats};
 use super::config::NexusConfig;
 use super::error::NexusError;
 use super::exchange::{Exchange, Wire};
@@ -89,14 +89,7 @@ impl NexusClient {
     ///
     /// [`NexusError`] of the one attempt.
     pub async fn labels(&self) -> Result<Option<Vec<String>>, NexusError> {
-        let response = self.exchange.get(&self.addresses.labels, "labels").await?;
-        if response.status == 404 {
-            return Ok(None);
-        }
-        let body = self.heed(self.exchange.good(response, "labels"))?;
-        let answer: Labels = answer::parse(&body, "labels")?;
-        answer::refuse_error(answer.error.as_ref(), "labels", self.exchange.secret())?;
-        Ok(Some(answer.labels.into_iter().map(|label| label.name).collect()))
+        self.names(&self.addresses.labels, "labels").await
     }
 
     /// Asks for the names of all types of edges, once. `None` when the server cannot tell.
@@ -105,14 +98,18 @@ impl NexusClient {
     ///
     /// [`NexusError`] of the one attempt.
     pub async fn relationship_types(&self) -> Result<Option<Vec<String>>, NexusError> {
-        let response = self.exchange.get(&self.addresses.types, "types").await?;
+        self.names(&self.addresses.types, "types").await
+    }
+
+    async fn names(&self, url: &Url, what: &'static str) -> Result<Option<Vec<String>>, NexusError> {
+        let response = self.exchange.get(url, what).await?;
         if response.status == 404 {
             return Ok(None);
         }
-        let body = self.heed(self.exchange.good(response, "types"))?;
-        let answer: Types = answer::parse(&body, "types")?;
-        answer::refuse_error(answer.error.as_ref(), "types", self.exchange.secret())?;
-        Ok(Some(answer.types.into_iter().map(|kind| kind.name).collect()))
+        let body = self.heed(self.exchange.good(response, what))?;
+        let answer: Names = answer::parse(&body, what)?;
+        answer::refuse_error(answer.error.as_ref(), what, self.exchange.secret())?;
+        Ok(Some(answer.labels.into_iter().map(|named| named.name).collect()))
     }
 
     /// Opens a session with a process that was seen by [`NexusClient::look`]; nothing is sent.

@@ -9,7 +9,7 @@ use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use url::Url;
 
 use super::address::Addresses;
-use super::answer::{Health, Labels, Rows, Stats, parse, refuse_error};
+use super::answer::{Health, Names, Rows, Stats, parse, refuse_error};
 use super::config::ApiKey;
 use super::error::NexusError;
 use super::exchange::retry_after;
@@ -70,7 +70,7 @@ pub fn answer(bytes: &[u8], cut: usize) {
     if let Err(error) = complete(&body, cut, |body| parse::<Stats>(body, "stats")) {
         check(error);
     }
-    match complete(&body, cut, |body| parse::<Labels>(body, "labels")) {
+    match complete(&body, cut, |body| parse::<Names>(body, "labels")) {
         Ok(labels) => {
             if let Err(error) = refuse_error(labels.error.as_ref(), "labels", Some(&secret)) {
                 check(error);

@@ -15,7 +15,7 @@ use super::request::{Search, Subject};
 use super::shown::{Shown, Terms};
 use crate::api::ApiError;
 use crate::journal::DocumentId;
-use crate::lexical::LexicalError;
+use crate::lexical::{Lexical, LexicalError};
 use crate::payload::text;
 use crate::sync::{Context, StageFault, unless_gone};
 
@@ -110,6 +110,10 @@ pub(super) async fn candidates(
         found.degraded.push(reason);
         Vec::new()
     });
+    let asks_words = search.weights.lexical > 0.0 && query.text.is_some();
+    if asks_words && context.lexical.as_ref().is_some_and(Lexical::is_incomplete) {
+        found.degraded.push("the text index is being built".to_owned());
+    }
     let search = Arc::clone(search);
     let gather = move |context: &Context| Ok(gather(context, &search, width, found, answers, words));
     context.blocking(gather).await.map_err(unavailable)?

@@ -13,6 +13,9 @@ mod hybrid;
 mod impact;
 mod links;
 mod path;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
 mod request;
 mod routes;
 mod shown;

@@ -25,6 +25,7 @@ mod proxy;
 mod reconcile;
 mod replay;
 mod report;
+mod search;
 mod store;
 mod throughput;
 mod way_back;
@@ -44,7 +45,7 @@ struct Measurement {
     run: Step,
 }
 
-const MEASUREMENTS: [Measurement; 7] = [
+const MEASUREMENTS: [Measurement; 8] = [
     Measurement {
         name: "hook",
         long: false,
@@ -64,6 +65,11 @@ const MEASUREMENTS: [Measurement; 7] = [
         name: "way-back",
         long: true,
         run: way_back::run,
+    },
+    Measurement {
+        name: "search",
+        long: true,
+        run: search::run,
     },
     Measurement {
         name: "backlog",

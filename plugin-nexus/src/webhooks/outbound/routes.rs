@@ -15,7 +15,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use vectorizer_plugin_api::{Access, Request, Response, Route};
@@ -24,7 +23,7 @@ use super::registry::RegistryError;
 use super::sender::{Answer, Letter};
 use super::subscription::{Because, State, Subscription, SubscriptionId};
 use crate::api::{self, ApiError, Query, Reply};
-use crate::journal::{EventKind, Message, message_name, unix_micros};
+use crate::journal::{EventKind, Message, message_name, moment_of, unix_micros};
 use crate::sync::Context;
 use crate::webhooks::Secret;
 
@@ -207,7 +206,7 @@ fn show(context: &Context, subscription: &Subscription) -> Value {
         State::Disabled {
             because,
             since_micros,
-        } => ("disabled", Some(because), time(*since_micros)),
+        } => ("disabled", Some(because), moment_of(*since_micros)),
     };
     json!({
         "id": id,
@@ -215,11 +214,11 @@ fn show(context: &Context, subscription: &Subscription) -> Value {
         "events": subscription.events,
         "collections": subscription.collections,
         "description": subscription.description,
-        "created_at": time(subscription.created_micros),
+        "created_at": moment_of(subscription.created_micros),
         "state": state,
         "disabled_because": because,
         "disabled_since": since,
-        "old_secret_until": subscription.replaced.as_ref().and_then(|old| time(old.until_micros)),
+        "old_secret_until": subscription.replaced.as_ref().and_then(|old| moment_of(old.until_micros)),
         "failures_in_a_row": context.outbound.standings.failures(id),
         "waiting": mail.waiting,
         "dead_letters": mail.undeliverable,
@@ -313,7 +312,7 @@ fn deliveries(context: &Context, subscription: &Subscription) -> Answered {
                 "event": entry.event,
                 "collection": entry.document.collection,
                 "id": entry.document.id,
-                "at": time(entry.attempt.at_micros),
+                "at": moment_of(entry.attempt.at_micros),
                 "duration_ms": entry.attempt.millis,
                 "delivered": entry.attempt.error.is_none(),
                 "status": entry.attempt.status,
@@ -354,9 +353,9 @@ fn dead_letters(context: &Context, subscription: &Subscription, query: &str) -> 
                 "event": event.kind(),
                 "collection": document.collection,
                 "id": document.id,
-                "happened_at": time(*at_micros),
+                "happened_at": moment_of(*at_micros),
                 "attempts": attempts,
-                "last_attempt_at": time(letter.last.at_micros),
+                "last_attempt_at": moment_of(letter.last.at_micros),
                 "status": letter.last.status,
                 "error": letter.last.error,
             })
@@ -392,9 +391,4 @@ fn purge(context: &Context, request: &Request, subscription: &Subscription) -> A
         .purge_undeliverable(subscription.id.0, numbers.as_deref())?;
     write_down(context, request, subscription, "webhook.dead_letters_purged");
     Ok((200, json!({"purged": count})))
-}
-
-/// RFC 3339, UTC.
-fn time(micros: u64) -> Option<Timestamp> {
-    Timestamp::from_microsecond(i64::try_from(micros).ok()?).ok()
 }

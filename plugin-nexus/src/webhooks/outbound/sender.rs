@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Client, Response, redirect, retry};
 use serde_json::{Value, json};
@@ -16,7 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::guard::Guard;
 use super::subscription::Subscription;
-use crate::journal::{Attempt, Event, Message, message_name, unix_micros};
+use crate::journal::{Attempt, Event, Message, message_name, moment_of, unix_micros};
 use crate::nexus::{client_tls, in_one_line, retry_after};
 
 /// Bytes of an answer that are read, so that its connection can be used again.
@@ -67,8 +66,7 @@ impl Letter {
     }
 
     fn new(id: u128, kind: &str, at_micros: u64, data: &Value) -> Self {
-        let at = i64::try_from(at_micros).ok();
-        let at = at.and_then(|micros| Timestamp::from_microsecond(micros).ok());
+        let at = moment_of(at_micros);
         Self {
             id: message_name(id),
             body: json!({"type": kind, "timestamp": at, "data": data})
