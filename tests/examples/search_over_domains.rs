@@ -57,7 +57,7 @@ fn main() {
 
     for body in [
         json!({
-            "text": "interest on late payments after default", "domains": ["legal", "financial"],
+            "text": "interest rate on borrowings under the credit agreement", "domains": ["legal", "financial"],
             "limit": 6, "min_per_domain": 2, "with_payload": true,
         }),
         json!({
@@ -117,12 +117,16 @@ fn pretty(value: &Value) -> String {
 
 /// Of each payload the title only.
 fn shortened(mut answer: Value) -> Value {
-    let groups = answer["groups"].as_array_mut().into_iter().flatten();
-    for results in groups.map(|group| &mut group["results"]) {
-        titles(results);
+    for group in answer
+        .get_mut("groups")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        titles(&mut group["results"]);
     }
-    if answer["results"].is_array() {
-        titles(&mut answer["results"]);
+    if let Some(results) = answer.get_mut("results") {
+        titles(results);
     }
     answer
 }

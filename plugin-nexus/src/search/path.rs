@@ -3,8 +3,8 @@
 //! A step is an edge of SIMILAR_TO, an entity or a source that both documents have to do with, or an edge of a type that is named. Whichever
 //! way an edge leads, it links its ends; the answer tells steps that go against it.
 //!
-//! Invariants: a document that may not be seen is no step; of each hop the strongest documents are followed, so where there are more the
-//! answer says that there may be a shorter way.
+//! Invariants: a document that may not be seen is no step; of each hop the strongest documents are followed, and where there are more the
+//! answer is not `exhaustive`: there may be a shorter way, or one at all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -72,20 +72,13 @@ pub(super) async fn run(context: &Arc<Context>, request: Path) -> Result<Value, 
         start.map_err(|fault| ApiError::Unavailable(fault.to_string()))??
     };
     let mut notes = Vec::new();
-    let mut way = None;
+    let (mut way, mut exhaustive) = (None, false);
     match obstacle(context) {
         Some(reason) => notes.push(reason.to_owned()),
         None => {
             let walk = meet(context, &request, &collections, shown);
             match tokio::time::timeout_at(deadline.into(), walk).await {
-                Ok(Ok((found, is_whole))) => {
-                    way = found;
-                    if !is_whole {
-                        notes.push(format!(
-                            "only the {FRONTIER} strongest documents of each hop were followed; there may be a shorter way"
-                        ));
-                    }
-                }
+                Ok(Ok(found)) => (way, exhaustive) = found,
                 Ok(Err(fault)) => notes.push(reason(&fault).to_owned()),
                 Err(_) => notes.push("Nexus did not answer in time".to_owned()),
             }
@@ -96,6 +89,7 @@ pub(super) async fn run(context: &Arc<Context>, request: Path) -> Result<Value, 
         "found": steps.is_some(),
         "hops": steps.as_ref().map(Vec::len),
         "steps": steps,
+        "exhaustive": exhaustive,
         "degraded": !notes.is_empty(),
         "degraded_reason": reasons(&notes),
         "took_ms": begun.elapsed().as_millis() as u64,
