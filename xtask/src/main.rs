@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `quality`, `coverage`, `soak`.
+//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `docs`, `quality`, `coverage`, `soak`.
 
 mod check;
 mod coverage;
@@ -33,6 +33,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Writes the documents that are made from the code: `docs/configuration.md`.
+    Docs,
     /// Scores what lands in the graph on labelled data; the report is `target/quality/report.json`.
     Quality(quality::Options),
     /// Teaches the built-in tagger of names anew.
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Test { arguments } => check::test(&arguments),
         Command::Bench { arguments } => check::bench(&arguments),
+        Command::Docs => check::docs(),
         Command::Quality(options) => quality::run(&options),
         Command::TrainEntities(options) => quality::train(&options),
         Command::Coverage { arguments } => coverage::run(&arguments),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Faults;
@@ -9,7 +10,7 @@ use crate::backoff::Backoff;
 use crate::sync::BreakerSettings;
 
 /// `breaker:`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Breaker {
     /// Batches in a row that Nexus does not take, for overload, a fault of its own or without an answer, until nothing more

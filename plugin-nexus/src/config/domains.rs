@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::Faults;
 use crate::domains::{Classifier, Knowledge};
 
 /// `domains:`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Domains {
     /// Whether documents are classified. Default true.
@@ -47,7 +48,7 @@ impl Default for Domains {
 }
 
 /// An entry of `domains.labels:`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DomainLabel {
     /// The document's collection.
@@ -59,7 +60,7 @@ pub struct DomainLabel {
 }
 
 /// An entry of `domains.rules:`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DomainRule {
     /// The domain.

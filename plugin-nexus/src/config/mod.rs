@@ -24,6 +24,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -54,7 +55,7 @@ use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy};
 use crate::strict_json;
 
 /// The whole section.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Whether documents are synced. Hints are journaled only then. Default true.
@@ -62,9 +63,11 @@ pub struct Config {
     pub enabled: bool,
     /// Where Nexus is, as `http://127.0.0.1:15474`.
     #[serde(deserialize_with = "address")]
+    #[schemars(with = "String")]
     pub nexus_url: Url,
     /// Nexus's API key; empty: none.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub api_key: Option<ApiKey>,
     /// How to talk to Nexus.
     #[serde(default)]
@@ -126,7 +129,7 @@ pub struct Config {
 }
 
 /// `connection:`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connection {
     /// How the API key is sent: `bearer` or `x-api-key`. Default `bearer`.
@@ -154,7 +157,7 @@ impl Default for Connection {
 }
 
 /// `verify:`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Verify {
     /// Share of each batch that is read back, from 0 to 1; at least one document, unless 0. Default 0.01.
@@ -173,7 +176,7 @@ impl Default for Verify {
 }
 
 /// An entry of `collections:`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Collection {
     /// The collection.
@@ -221,6 +224,12 @@ impl Config {
         let config: Self = strict_json::parse(text.as_bytes()).map_err(|misfit| ConfigError::of(&misfit))?;
         config.check()?;
         Ok(config)
+    }
+
+    /// The section as a JSON Schema (2020-12), with what each key is for; ranges are checked by [`Config::from_json`] and not in it.
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
     }
 
     fn check(&self) -> Result<(), ConfigError> {

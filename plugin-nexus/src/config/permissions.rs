@@ -1,11 +1,12 @@
 //! Who may see a document.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Faults;
 
 /// What permissions do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PermissionsMode {
     /// Nothing: they are not read.
@@ -19,7 +20,7 @@ pub enum PermissionsMode {
 }
 
 /// `permissions:`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Permissions {
     /// What they do: `ignore`, `filter` or `isolate`. Default `ignore`.

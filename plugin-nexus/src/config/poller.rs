@@ -1,11 +1,12 @@
 //! How changes in the graph are looked for, where no webhook tells of them.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Faults;
 
 /// `poller:`.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Poller {
     /// `auto`: while payloads are enriched and no webhook ever came; `on`; `off`. Default `auto`.
@@ -17,7 +18,7 @@ pub struct Poller {
 }
 
 /// When the graph is polled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PollerMode {
     /// While payloads are enriched and no webhook ever came.

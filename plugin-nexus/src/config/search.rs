@@ -1,12 +1,13 @@
 //! How documents are searched.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Faults;
 use crate::lexical::Language;
 
 /// `search:`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Search {
     /// The index of words.
@@ -14,7 +15,7 @@ pub struct Search {
 }
 
 /// `search.lexical:`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Lexical {
     /// Whether there is one. It stands in the plugin's folder, and tells which words each document has; where these may not leave the

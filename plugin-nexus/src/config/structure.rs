@@ -1,9 +1,10 @@
 //! How chunks and what they are parts of appear in the graph.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// `structure:`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Structure {
     /// Whether what chunks are parts of is a node, with PART_OF and HAS_PART edges. Default true.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Faults;
@@ -9,7 +10,7 @@ use crate::backoff::Backoff;
 use crate::journal::{Attempts, Durability, Overflow, Settings};
 
 /// `sync:`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sync {
     /// Lanes that write nodes; one more writes edges. Default 2.
@@ -48,7 +49,7 @@ pub struct Sync {
 }
 
 /// What becomes of changes that find no room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OverflowPolicy {
     /// Their collection is compared with the store.

@@ -129,7 +129,7 @@ pub struct Depth {
 }
 
 /// What an acknowledged hint survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// An end of the process or the machine, but for the hints of the last interval; those the comparison with the store at

@@ -4,6 +4,7 @@
 //! Invariant: the same for documents and for queries; whoever changes it changes [`VERSION`], so that what was indexed by the old
 //! rules is not read by the new ones.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tantivy::tokenizer::{
     AsciiFoldingFilter, Language as Stems, LowerCaser, RemoveLongFilter, SimpleTokenizer, Stemmer,
@@ -16,7 +17,7 @@ pub(super) const VERSION: u32 = 1;
 const LONGEST_WORD: usize = 40;
 
 /// The language whose words are reduced to their stems; a store of many languages loses little by the wrong one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "names of languages")]
 pub enum Language {

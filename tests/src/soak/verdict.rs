@@ -42,7 +42,9 @@ fn panics(client: &Vectorizer, log: &str) -> Result<Vec<String>, TestError> {
     let counted = metrics
         .lines()
         .filter(|line| line.starts_with("vectorizer_plugin_panics_total") && !line.ends_with(" 0"));
-    let logged = log.lines().filter(|line| line.contains("panicked at"));
+    // sled meets a damaged file with a panic, which the journal takes as what it is, and puts the file aside.
+    let is_ours = |line: &&str| line.contains("panicked at") && !line.contains("/sled-");
+    let logged = log.lines().filter(is_ours);
     Ok(counted.chain(logged).map(str::to_owned).collect())
 }
 

@@ -2,6 +2,7 @@
 
 mod outbound;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use outbound::Outbound;
@@ -10,7 +11,7 @@ use super::Faults;
 use crate::webhooks::{Keyring, PlainSecret, Secret};
 
 /// `webhooks:`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Webhooks {
     /// Those that are taken.
@@ -20,12 +21,14 @@ pub struct Webhooks {
 }
 
 /// `webhooks.inbound:`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Inbound {
     /// Secrets of Standard Webhooks, each of which is good: several while one is replaced. Default none.
+    #[schemars(with = "Vec<String>")]
     pub secrets: Vec<Secret>,
     /// Secrets of the plain form, likewise. Default none: it is not taken.
+    #[schemars(with = "Vec<String>")]
     pub plain_secrets: Vec<PlainSecret>,
     /// How far a delivery's time may be from now, 1 to 3600. Default 300.
     pub tolerance_seconds: u64,

@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::Faults;
 use crate::webhooks::outbound::{Guard, STANDARD_SCHEDULE};
 
 /// `webhooks.outbound:`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Outbound {
     /// Private, loopback and other special networks that may be sent to, as `10.1.0.0/16`. Default none.
+    #[schemars(with = "Vec<String>")]
     pub allowed_networks: Vec<IpNet>,
     /// Whether plain HTTP may be spoken. Default false.
     pub allow_http: bool,
