@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::expand::known;
 use super::follow::{obstacle, reason};
 use super::hybrid::reasons;
-use super::request::{Filter, Impact};
+use super::request::Impact;
 use super::shown::{Shown, Terms};
 use crate::api::ApiError;
 use crate::graph::ForeignEdge;
@@ -108,12 +108,7 @@ fn unavailable(fault: StageFault) -> ApiError {
 
 /// The collections that may be looked into, and the document. Blocks.
 fn start(context: &Context, request: &Impact) -> Result<(Vec<String>, Shown), ApiError> {
-    let filter = Filter::default();
-    let terms = Terms {
-        context,
-        reader: &request.reader,
-        filter: &filter,
-    };
+    let terms = Terms::of_reader(context, &request.reader);
     let collections = synced(context)?;
     let mut shown = Shown::default();
     shown.read(terms, &collections, [&request.document].into_iter())?;
@@ -154,12 +149,7 @@ fn walk(
     mut shown: Shown,
     edges: Vec<ForeignEdge>,
 ) -> Result<(Vec<Dependent>, bool), ApiError> {
-    let filter = Filter::default();
-    let terms = Terms {
-        context,
-        reader: &request.reader,
-        filter: &filter,
-    };
+    let terms = Terms::of_reader(context, &request.reader);
     let mut back: HashMap<DocumentId, BTreeSet<(DocumentId, String)>> = HashMap::new();
     for edge in edges {
         if let (Some((collection, id)), Some(target)) = (edge.source.names(), edge.target) {

@@ -16,7 +16,7 @@ use super::expand::{Reached, Way, expand};
 use super::follow::{obstacle, reason};
 use super::hybrid::reasons;
 use super::impact::synced;
-use super::request::{Expansion, Filter, Path};
+use super::request::{Expansion, Path};
 use super::shown::{Shown, Terms};
 use crate::api::ApiError;
 use crate::journal::DocumentId;
@@ -120,12 +120,7 @@ impl Step {
 
 /// The collections that may be looked into, and both documents. Blocks.
 fn start(context: &Context, request: &Path) -> Result<(Arc<Vec<String>>, Shown), ApiError> {
-    let filter = Filter::default();
-    let terms = Terms {
-        context,
-        reader: &request.reader,
-        filter: &filter,
-    };
+    let terms = Terms::of_reader(context, &request.reader);
     let collections = synced(context)?;
     let mut shown = Shown::default();
     let ends = [&request.from, &request.to];
@@ -209,12 +204,7 @@ async fn hop(
     let (request, collections) = (Arc::clone(request), Arc::clone(collections));
     let read = move |context: &Context| {
         let mut read = Shown::default();
-        let filter = Filter::default();
-        let terms = Terms {
-            context,
-            reader: &request.reader,
-            filter: &filter,
-        };
+        let terms = Terms::of_reader(context, &request.reader);
         Ok(read.read(terms, &collections, unknown.iter()).map(|()| read))
     };
     match context.blocking(read).await? {

@@ -20,7 +20,8 @@ use crate::sync::{Context, unless_gone};
 pub(super) struct Terms<'a> {
     pub(super) context: &'a Context,
     pub(super) reader: &'a Reader,
-    pub(super) filter: &'a Filter,
+    /// `None`: any document will do.
+    pub(super) filter: Option<&'a Filter>,
 }
 
 impl<'a> Terms<'a> {
@@ -28,7 +29,16 @@ impl<'a> Terms<'a> {
         Self {
             context,
             reader: &search.reader,
-            filter: &search.filter,
+            filter: Some(&search.filter),
+        }
+    }
+
+    /// Of all that a reader may see.
+    pub(super) fn of_reader(context: &'a Context, reader: &'a Reader) -> Self {
+        Self {
+            context,
+            reader,
+            filter: None,
         }
     }
 
@@ -47,7 +57,10 @@ impl<'a> Terms<'a> {
 
     /// Whether a document belongs to one of the domains that are asked for, or to a part of one, and to none that is not wanted.
     fn is_of_domain(&self, document: &DocumentId) -> Result<bool, JournalError> {
-        let (wanted, unwanted) = (&self.filter.domains, &self.filter.without_domains);
+        let Some(filter) = self.filter else {
+            return Ok(true);
+        };
+        let (wanted, unwanted) = (&filter.domains, &filter.without_domains);
         if wanted.is_empty() && unwanted.is_empty() {
             return Ok(true);
         }

@@ -19,7 +19,8 @@ use crate::payload::{field, is_encrypted};
 pub(super) struct Visibility<'a> {
     pub(super) permissions: &'a Permissions,
     pub(super) reader: &'a Reader,
-    pub(super) filter: &'a Filter,
+    /// `None`: any document will do.
+    pub(super) filter: Option<&'a Filter>,
 }
 
 impl Visibility<'_> {
@@ -30,7 +31,7 @@ impl Visibility<'_> {
 
     /// Whether a document with this payload is shown; its domains are the caller's to judge.
     pub(super) fn shows(&self, collection: &str, payload: Option<&JsonMap>) -> bool {
-        self.shows_to_reader(collection, payload) && passes(self.filter, payload)
+        self.shows_to_reader(collection, payload) && self.filter.is_none_or(|filter| passes(filter, payload))
     }
 
     /// Whether the reader may know of a collection at all.
@@ -121,7 +122,7 @@ mod tests {
         let visibility = Visibility {
             permissions: &permissions,
             reader: &search.reader,
-            filter: &search.filter,
+            filter: Some(&search.filter),
         };
         visibility.shows(collection, payload.as_object())
     }

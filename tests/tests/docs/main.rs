@@ -7,6 +7,10 @@ mod configuration;
 use std::fs;
 use std::path::Path;
 
+use serde_json::{Value, json};
+use vectorizer_tests::build::{Artifacts, Profile};
+use vectorizer_tests::vectorizer::HostFolder;
+
 /// Where this is set, the documents are written instead.
 const WRITE: &str = "WRITE_DOCS";
 
@@ -34,5 +38,46 @@ fn the_reference_of_the_configuration_is_what_the_code_says() {
         "`interval`, `group`, `none`",
     ] {
         assert!(made.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_example_configurations_can_be_served_with() {
+    let artifacts = Artifacts::of(Profile::Dev);
+    assert!(
+        artifacts.plugin().exists(),
+        "run the tests with: cargo xtask test"
+    );
+    for name in ["development.yml", "production.yml"] {
+        let folder = tempfile::tempdir().unwrap();
+        let host = HostFolder::new(folder.path(), &artifacts, 0, &json!({}), &json!({})).unwrap();
+        let written = fs::read_to_string(host.config()).unwrap();
+        let written: Value = serde_json::from_str(&written).unwrap();
+        let plugins = written["plugins"]["directory"].as_str().unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name);
+        let mut text = fs::read_to_string(path).unwrap();
+        for (there, here) in [
+            ("/usr/lib/vectorizer/plugins", plugins),
+            ("target/release ", plugins),
+            ("/var/lib/vectorizer", folder.path().to_str().unwrap()),
+            ("/tmp/vectorizer", folder.path().to_str().unwrap()),
+        ] {
+            text = text.replace(there, here);
+        }
+        fs::write(host.config(), text).unwrap();
+        let output = host
+            .command()
+            .arg("--check")
+            .env("VECTORIZER_API_KEY", "an administrator's key of some length")
+            .env("VECTORIZER_USER_KEY", "a user's key of some length")
+            .env("NEXUS_API_KEY", "the key of Nexus")
+            .env(
+                "NEXUS_WEBHOOK_SECRET",
+                "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+            )
+            .output()
+            .unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {message}");
     }
 }
