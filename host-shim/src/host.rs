@@ -217,3 +217,41 @@ impl PluginHost {
         self.entries.iter().find(|entry| entry.name() == plugin)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn without_plugins_nobody_is_told_and_nobody_answers() {
+        let host = PluginHost::none();
+        assert_eq!(format!("{host:?}"), "PluginHost { plugins: [], .. }");
+        assert!(host.reports().is_empty() && host.config_sections().is_empty());
+        assert_eq!(host.route("GET", "/anything"), RouteMatch::NotFound);
+        let (send, receive) = mpsc::channel();
+        let request = Request {
+            method: "GET".to_owned(),
+            path: "/anything".to_owned(),
+            query: String::new(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            caller: vectorizer_plugin_api::Caller {
+                role: vectorizer_plugin_api::Role::Anonymous,
+                name: String::new(),
+            },
+        };
+        host.http(
+            "absent",
+            request,
+            Responder::new(move |response| send.send(response.status).unwrap()),
+        );
+        assert_eq!(receive.recv().unwrap(), 404);
+        let fault = host.reload("absent", json!({}).as_object().unwrap()).unwrap_err();
+        assert_eq!(fault.code, FaultCode::NotFound);
+        host.shutdown(Duration::ZERO);
+    }
+}

@@ -148,3 +148,49 @@ fn to_http(response: Response) -> HttpResponse {
 fn error(status: u16, error_type: &str, message: &str) -> HttpResponse {
     to_http(Response::json_error(status, error_type, message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(response: Response) -> u16 {
+        to_http(response).status().as_u16()
+    }
+
+    #[test]
+    fn an_answer_that_http_does_not_have_is_the_plugins_fault() {
+        let good = || Response::json(418, &serde_json::json!({}));
+        assert_eq!(status(good()), 418);
+        let mut odd = good();
+        odd.status = 7;
+        assert_eq!(status(odd), 500);
+        let mut split = good();
+        split
+            .headers
+            .push(("x-one".to_owned(), "a\r\nx-two: b".to_owned()));
+        assert_eq!(status(split), 500);
+        let mut twice = good();
+        for value in ["a", "b"] {
+            twice.headers.push(("x-one".to_owned(), value.into()));
+        }
+        let answer = to_http(twice);
+        let values: Vec<_> = answer.headers().get_all("x-one").into_iter().collect();
+        assert_eq!(values, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_route_that_no_plugin_has_is_not_found() {
+        let host = Arc::new(PluginHost::none());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let (parts, body) = HttpRequest::new(Body::empty()).into_parts();
+        let nobody = Caller {
+            role: Role::Anonymous,
+            name: String::new(),
+        };
+        let answer = runtime.block_on(handle(&host, parts, body, nobody, 10));
+        assert_eq!(answer.status(), 404);
+    }
+}

@@ -235,6 +235,18 @@ mod tests {
         );
         assert_eq!(key(json!({"settings": {"a": {}}})), "plugins.settings.a");
         assert_eq!(key(json!({"fail_open": 1})), "plugins.fail_open");
+        assert_eq!(key(json!(5)), "plugins");
+        assert_eq!(key(json!({"trusted_keys": ["zz"]})), "plugins.trusted_keys[0]");
+    }
+
+    #[test]
+    fn a_plugins_section_is_one_of_keys_and_values() {
+        let document = json!({"a_section": [1]});
+        let document = document.as_object().unwrap();
+        let error = PluginsConfig::default()
+            .section_of("a", "a_section", document)
+            .unwrap_err();
+        assert_eq!(error.key, "a_section");
     }
 
     #[test]

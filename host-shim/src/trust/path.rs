@@ -108,3 +108,28 @@ fn unreadable(path: &Path, error: &std::io::Error) -> TrustError {
         reason: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_a_folder_and_a_file_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plugin.so");
+        fs::write(&file, b"x").unwrap();
+        let expected = |error: TrustError| match error {
+            TrustError::Kind { expected, .. } => expected,
+            other => panic!("{other}"),
+        };
+        assert_eq!(expected(trusted_directory(&file).unwrap_err()), "folder");
+        let absent = trusted_directory(&folder.path().join("absent")).unwrap_err();
+        assert!(matches!(absent, TrustError::Unreadable { .. }), "{absent}");
+        fs::create_dir(folder.path().join("inner.so")).unwrap();
+        let resolved = fs::canonicalize(folder.path()).unwrap();
+        let error = trusted_file(&resolved, "inner.so").unwrap_err();
+        assert_eq!(expected(error), "regular file");
+        let absent = trusted_file(&resolved, "absent.so").unwrap_err();
+        assert!(matches!(absent, TrustError::Unreadable { .. }), "{absent}");
+    }
+}

@@ -68,9 +68,9 @@ fn the_example_configurations_can_be_served_with() {
         let output = host
             .command()
             .arg("--check")
-            .env("VECTORIZER_API_KEY", "an administrator's key of some length")
-            .env("VECTORIZER_USER_KEY", "a user's key of some length")
-            .env("NEXUS_API_KEY", "the key of Nexus")
+            .env("VECTORIZER_API_KEY", "administrators-key")
+            .env("VECTORIZER_USER_KEY", "users-key")
+            .env("NEXUS_API_KEY", "nexus-key")
             .env(
                 "NEXUS_WEBHOOK_SECRET",
                 "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
