@@ -312,7 +312,10 @@ fn compare(context: &Context, lexical: &Lexical, comparison: &Comparison) -> Res
             {
                 Ok(page) => page,
                 // It was dropped meanwhile, and perhaps made anew.
-                Err(fault) if matches!(fault.code, FaultCode::Invalid | FaultCode::NotFound) => {
+                Err(fault)
+                    if fault.code == FaultCode::NotFound
+                        || fault.code == FaultCode::Invalid && cursor.is_some() =>
+                {
                     go_on(Stage::Store(None));
                     return Ok(0);
                 }
