@@ -77,6 +77,7 @@ fuzz_target!(|input: Input<'_>| {
     let [rev, born, copy_rules, number] = input.numbers;
     let state = DocumentState {
         access: 0,
+        content: number,
         epoch,
         edges_epoch,
         rev,
