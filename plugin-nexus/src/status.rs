@@ -243,7 +243,7 @@ impl Status {
             queue_depth_enrichment: depth.enrichment,
             waiting_for_retry: depth.waiting,
             queue_oldest_seconds: depth.oldest.as_secs_f64(),
-            lexical: context.lexical.as_ref().map(Lexical::report),
+            lexical: context.lexical.as_deref().map(Lexical::report),
             polled: is_polled(context),
             orphan_sweep: context.orphans.is_pending(),
             dead_letters: dead.values().sum(),

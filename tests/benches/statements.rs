@@ -180,10 +180,7 @@ async fn main() {
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return;
     }
-    let kind = match Kind::restartable().contains(&Kind::Real) {
-        true => Kind::Real,
-        false => Kind::Dev,
-    };
+    let kind = Kind::measured();
     let folder = tempfile::tempdir().unwrap();
     let server = Nexus::start(kind, &Artifacts::of(Profile::Release), folder.path(), None).unwrap();
     let client = Arc::new(NexusClient::new(NexusConfig::new(server.url.parse().unwrap())).unwrap());

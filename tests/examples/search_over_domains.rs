@@ -22,10 +22,7 @@ fn main() {
     let documents = data::labelled(&shared).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let artifacts = Artifacts::of(Profile::Release);
-    let kind = match Kind::restartable().contains(&Kind::Real) {
-        true => Kind::Real,
-        false => Kind::Dev,
-    };
+    let kind = Kind::measured();
     let nexus = Nexus::start(kind, &artifacts, folder.path(), None).unwrap();
     let section = json!({"nexus_url": nexus.url, "domains": {"label_field": "field"}});
     let host = HostFolder::new(folder.path(), &artifacts, 0, &json!({}), &section).unwrap();

@@ -257,6 +257,15 @@ impl Kind {
         kinds
     }
 
+    /// The one that figures are taken on: the real server where it is there.
+    #[must_use]
+    pub fn measured() -> Self {
+        match Self::restartable().contains(&Self::Real) {
+            true => Self::Real,
+            false => Self::Dev,
+        }
+    }
+
     /// Those of them that a test can stop and start.
     #[must_use]
     pub fn restartable() -> Vec<Self> {

@@ -15,6 +15,7 @@ pub(crate) use query::Query;
 
 use crate::journal::JournalError;
 use crate::strict_json::{self, Misfit};
+use crate::sync::StageFault;
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,13 @@ pub(crate) enum ApiError {
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+/// Of work that was to be done on another thread.
+impl From<StageFault> for ApiError {
+    fn from(fault: StageFault) -> Self {
+        Self::Unavailable(fault.to_string())
+    }
 }
 
 impl ApiError {

@@ -322,11 +322,11 @@ impl Index {
     ) -> Result<Vec<(DocumentId, f64)>, LexicalError> {
         let searcher = self.reader.searcher();
         let prefix = words_prefix(collection);
-        let ranking = Ranking::new(&searcher, self.names.open, &prefix)?;
         let words = self.words(&searcher, &prefix, text)?;
         if words.is_empty() {
             return Ok(Vec::new());
         }
+        let ranking = Ranking::new(&searcher, self.names.open, &prefix)?;
         let mut fields = vec![self.names.open];
         if restricted {
             fields.push(self.names.restricted);

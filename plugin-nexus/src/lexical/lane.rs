@@ -97,10 +97,8 @@ pub(crate) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) 
             () = woken => {}
         }
     }
-    let end = context.blocking(|context| {
-        if let Some(lexical) = &context.lexical {
-            close(lexical);
-        }
+    let end = on_writer(&context, lexical, |_, lexical| {
+        close(lexical);
         Ok(())
     });
     if let Err(error) = end.await {
@@ -120,16 +118,16 @@ fn close(lexical: &Lexical) {
 /// One task, or a commit. Answers how long to rest; `None`: until something comes.
 async fn turn(
     context: &Arc<Context>,
-    lexical: &Lexical,
+    lexical: &Arc<Lexical>,
     uncommitted: &mut Uncommitted,
     last: &mut Instant,
 ) -> Result<Option<Duration>, Trouble> {
     if lexical.present().is_err() {
-        on_writer(context, |_, lexical| Ok(lexical.reopen()?)).await?;
+        on_writer(context, lexical, |_, lexical| Ok(lexical.reopen()?)).await?;
         lexical.queue.compare_all();
     }
     if lexical.queue.takes_all() {
-        on_writer(context, begin)
+        on_writer(context, lexical, begin)
             .await
             .inspect_err(|_| lexical.queue.compare_all())?;
     }
@@ -144,7 +142,7 @@ async fn turn(
         if !full && !gap.is_zero() {
             return Ok(Some(gap));
         }
-        on_writer(context, |_, lexical| {
+        on_writer(context, lexical, |_, lexical| {
             with_writer(lexical, |writer, index| writer.commit(index))
         })
         .await?;
@@ -155,7 +153,7 @@ async fn turn(
     };
     let underway = uncommitted.changes + task.len();
     lexical.underway.store(underway, Ordering::Release);
-    let done = on_writer(context, move |context, lexical| {
+    let done = on_writer(context, lexical, move |context, lexical| {
         done_or_back(context, lexical, task)
     })
     .await;
@@ -172,14 +170,13 @@ async fn turn(
 /// Does something on a thread where it may block.
 async fn on_writer<T: Send + 'static>(
     context: &Arc<Context>,
+    lexical: &Arc<Lexical>,
     call: impl FnOnce(&Context, &Lexical) -> Result<T, Trouble> + Send + 'static,
 ) -> Result<T, Trouble> {
-    let answer =
-        context.blocking(move |context| Ok(context.lexical.as_ref().map(|lexical| call(context, lexical))));
-    match answer.await? {
-        Some(answer) => answer,
-        None => Err(LexicalError::Closed("it is switched off".to_owned()).into()),
-    }
+    let lexical = Arc::clone(lexical);
+    context
+        .blocking(move |context| Ok(call(context, &lexical)))
+        .await?
 }
 
 fn with_writer<T>(

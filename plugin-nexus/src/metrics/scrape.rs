@@ -34,7 +34,7 @@ impl Metrics {
             .set(gauge(context.journal.messages_waiting()));
         grow(&self.audit_unwritten, context.audit_log.unwritten());
         self.jobs.look_at(&context.jobs);
-        let lexical = context.lexical.as_ref().map(Lexical::report);
+        let lexical = context.lexical.as_deref().map(Lexical::report);
         self.search.lexical(lexical.as_ref());
         let state = context.link.state();
         self.up.set(i64::from(matches!(state, LinkState::Ready(_))));

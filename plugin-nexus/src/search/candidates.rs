@@ -11,13 +11,14 @@ use std::time::Instant;
 use vectorizer_plugin_api::model::{Document, Fields, Hit, Metric};
 use vectorizer_plugin_api::{Fault, FaultCode};
 
+use super::fusion::sort;
 use super::request::{Search, Subject};
 use super::shown::{Shown, Terms};
 use crate::api::ApiError;
 use crate::journal::DocumentId;
 use crate::lexical::{Lexical, LexicalError};
 use crate::payload::text;
-use crate::sync::{Context, StageFault, unless_gone};
+use crate::sync::{Context, unless_gone};
 
 /// Documents with their scores, best first.
 pub(super) type Hits = Vec<(DocumentId, f64)>;
@@ -78,16 +79,15 @@ pub(super) async fn candidates(
     lenient: bool,
     deadline: Instant,
 ) -> Result<Candidates, ApiError> {
-    let mut found = Candidates::default();
-    let query = {
-        let (given, mut shown) = (Arc::clone(search), std::mem::take(&mut found.shown));
-        let read =
-            move |context: &Context| Ok(query(context, &given, &mut shown).map(|query| (query, shown)));
-        let (query, shown) = context.blocking(read).await.map_err(unavailable)??;
-        found.shown = shown;
-        query
+    let given = Arc::clone(search);
+    let (query, shown) = context
+        .blocking(move |context| Ok(query(context, &given)))
+        .await??;
+    let mut found = Candidates {
+        about: query.about.clone(),
+        shown,
+        ..Candidates::default()
     };
-    found.about = query.about.clone();
     if !search.needs_hits() {
         return Ok(found);
     }
@@ -111,21 +111,18 @@ pub(super) async fn candidates(
         Vec::new()
     });
     let asks_words = search.weights.lexical > 0.0 && query.text.is_some();
-    if asks_words && context.lexical.as_ref().is_some_and(Lexical::is_incomplete) {
+    if asks_words && context.lexical.as_deref().is_some_and(Lexical::is_incomplete) {
         found.degraded.push("the text index is being built".to_owned());
     }
     let search = Arc::clone(search);
     let gather = move |context: &Context| Ok(gather(context, &search, width, found, answers, words));
-    context.blocking(gather).await.map_err(unavailable)?
+    context.blocking(gather).await?
 }
 
-fn unavailable(fault: StageFault) -> ApiError {
-    ApiError::Unavailable(fault.to_string())
-}
-
-/// Blocks.
-fn query(context: &Context, search: &Search, shown: &mut Shown) -> Result<Query, ApiError> {
-    Ok(match &search.subject {
+/// Reads the subject. Blocks.
+fn query(context: &Context, search: &Search) -> Result<(Query, Shown), ApiError> {
+    let mut shown = Shown::default();
+    let query = match &search.subject {
         Subject::Vector(vector) => Query {
             vector: Some(vector.clone()),
             ..Query::default()
@@ -156,7 +153,8 @@ fn query(context: &Context, search: &Search, shown: &mut Shown) -> Result<Query,
                 about: Some(document.clone()),
             }
         }
-    })
+    };
+    Ok((query, shown))
 }
 
 async fn vectors(
@@ -174,8 +172,7 @@ async fn vectors(
             .map(|at| ask(context, &given, &query, at, width));
         Ok(answers.collect())
     };
-    let answers: Vec<Result<Answer, ApiError>> =
-        context.side_by_side(places, ask).await.map_err(unavailable)?;
+    let answers: Vec<Result<Answer, ApiError>> = context.side_by_side(places, ask).await?;
     let fits =
         |answer: &Result<Answer, ApiError>| !(lenient && matches!(answer, Err(ApiError::Field { .. })));
     answers.into_iter().filter(fits).collect()
@@ -338,7 +335,7 @@ fn gather(
 
 /// Best first, `most` of them.
 fn sorted(mut hits: Hits, most: usize) -> Hits {
-    hits.sort_by(|one, other| other.1.total_cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+    sort(&mut hits);
     hits.truncate(most);
     hits
 }

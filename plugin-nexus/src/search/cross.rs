@@ -7,6 +7,7 @@
 //! Invariants: a document counts for the domain that is asked for and holds it, the innermost where several do; where none are asked for,
 //! for the topmost that it belongs to. Collections that take no texts are passed over, unless they are named.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::candidates::{MOST_WIDTH, width};
-use super::fusion::Fused;
+use super::fusion::{self, Fused};
 use super::hybrid::{self, Found, find, reasons};
 use super::links;
 use super::request::{CrossDomain, Shape};
@@ -41,11 +42,9 @@ pub(super) struct Placed {
 pub(super) async fn run(context: &Arc<Context>, request: CrossDomain) -> Result<Value, ApiError> {
     let begun = Instant::now();
     let deadline = begun + Duration::from_millis(request.search.budget_ms);
-    let request = {
-        let collect = move |context: &Context| Ok(collect(context, request));
-        context.blocking(collect).await.map_err(unavailable)??
-    };
-    let (request, mut degraded) = request;
+    let (request, mut degraded) = context
+        .blocking(move |context| Ok(collect(context, request)))
+        .await??;
     if request.search.collections.is_empty() {
         return Ok(answer(&request, &[], &json!([]), degraded, begun));
     }
@@ -54,11 +53,9 @@ pub(super) async fn run(context: &Arc<Context>, request: CrossDomain) -> Result<
     let (mut wide, most) = (width(context, &search).max(LEAST_WIDTH), MOST_WIDTH);
     let (found, chosen) = loop {
         let found = find(context, &search, wide, lenient, begun).await?;
-        let (context, asked) = (Arc::clone(context), request.clone());
-        let place = tokio::task::spawn_blocking(move || place(&context, &asked, found));
-        let (found, placed) = place
-            .await
-            .map_err(|error| ApiError::Unavailable(error.to_string()))??;
+        let asked = request.clone();
+        let place = move |context: &Context| Ok(place(context, &asked, found));
+        let (found, placed) = context.blocking(place).await??;
         let poor = |domain: &String| {
             let of_it = placed
                 .iter()
@@ -94,10 +91,6 @@ pub(super) async fn run(context: &Arc<Context>, request: CrossDomain) -> Result<
         })
         .collect();
     Ok(answer(&request, &shown, &links, degraded, begun))
-}
-
-fn unavailable(fault: crate::sync::StageFault) -> ApiError {
-    ApiError::Unavailable(fault.to_string())
 }
 
 /// Finds the collections, and tells why there are not all. Blocks.
@@ -154,9 +147,9 @@ fn place(
     Ok((found, placed))
 }
 
-fn best_first(one: &Placed, other: &Placed) -> std::cmp::Ordering {
-    let scores = other.fused.score.total_cmp(&one.fused.score);
-    scores.then_with(|| one.fused.document.cmp(&other.fused.document))
+fn best_first(one: &Placed, other: &Placed) -> Ordering {
+    let (one, other) = (&one.fused, &other.fused);
+    fusion::best_first((&one.document, one.score), (&other.document, other.score))
 }
 
 /// The domain that a document with these domains counts for, and the path to its own one.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::expand::{Reached, expand};
+use super::fusion::sort;
 use super::request::Search;
 use super::shown::{Shown, Terms};
 use crate::journal::DocumentId;
@@ -114,7 +115,7 @@ impl Around {
             }
             self.reached.entry(document).or_default().join(reached);
         }
-        next.sort_by(|one, other| other.1.total_cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+        sort(&mut next);
         next.truncate(seeds.max(LEAST_FRONTIER));
         next
     }

@@ -7,6 +7,7 @@
 //! Invariants: the order of the lists makes no difference; a document that stands higher in a list, all else equal, does not stand lower in
 //! the result; ties are broken by the document's name; of a document that is in a list twice the first place counts.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -71,6 +72,16 @@ pub struct Fused {
     pub places: Vec<Place>,
 }
 
+/// The order of results: by score, ties by the document's name.
+pub(super) fn best_first(one: (&DocumentId, f64), other: (&DocumentId, f64)) -> Ordering {
+    other.1.total_cmp(&one.1).then_with(|| one.0.cmp(other.0))
+}
+
+/// Puts hits in that order.
+pub(super) fn sort(hits: &mut [(DocumentId, f64)]) {
+    hits.sort_by(|one, other| best_first((&one.0, one.1), (&other.0, other.1)));
+}
+
 /// Makes lists one, best first.
 #[must_use]
 pub fn fuse(fusion: Fusion, lists: &[Ranked]) -> Vec<Fused> {
@@ -104,12 +115,7 @@ pub fn fuse(fusion: Fusion, lists: &[Ranked]) -> Vec<Fused> {
             }
         })
         .collect();
-    fused.sort_by(|one, other| {
-        other
-            .score
-            .total_cmp(&one.score)
-            .then_with(|| one.document.cmp(&other.document))
-    });
+    fused.sort_by(|one, other| best_first((&one.document, one.score), (&other.document, other.score)));
     fused
 }
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::candidates::{Candidates, candidates, width};
 use super::expand::Reached;
 use super::follow::{Around, follow};
-use super::fusion::{Fused, Fusion, Normalisation, Ranked, fuse};
+use super::fusion::{Fused, Fusion, Normalisation, Ranked, fuse, sort};
 use super::request::{Search, Weights};
 use super::shown::Shown;
 use crate::api::ApiError;
@@ -155,7 +155,7 @@ fn lists(weights: Weights, candidates: &Candidates, around: Option<&Around>) -> 
             })
             .map(|(document, reached)| (document.clone(), reached.worth))
             .collect();
-        hits.sort_by(|one, other| other.1.total_cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+        sort(&mut hits);
         lists.push(Ranked {
             source: GRAPH,
             weight: weights.graph,

@@ -15,7 +15,7 @@ use super::expand::known;
 use super::follow::{obstacle, reason};
 use super::hybrid::reasons;
 use super::request::Impact;
-use super::shown::{Shown, Terms};
+use super::shown::{Shown, Terms, start};
 use crate::api::ApiError;
 use crate::graph::ForeignEdge;
 use crate::journal::DocumentId;
@@ -43,11 +43,8 @@ pub(super) async fn run(context: &Arc<Context>, request: Impact) -> Result<Value
     let begun = Instant::now();
     let deadline = begun + Duration::from_millis(request.budget_ms);
     let request = Arc::new(request);
-    let (collections, shown) = {
-        let request = Arc::clone(&request);
-        let start = move |context: &Context| Ok(start(context, &request));
-        context.blocking(start).await.map_err(unavailable)??
-    };
+    let about = vec![request.document.clone()];
+    let (collections, shown) = start(context, &request.reader, about).await?;
     let mut notes = Vec::new();
     let edges = match obstacle(context) {
         Some(reason) => Err(reason.to_owned()),
@@ -69,7 +66,7 @@ pub(super) async fn run(context: &Arc<Context>, request: Impact) -> Result<Value
     let edges: Vec<ForeignEdge> = edges.into_iter().flat_map(|(edges, _)| edges).collect();
     let asked = Arc::clone(&request);
     let walk = move |context: &Context| Ok(walk(context, &asked, &collections, shown, edges));
-    let (dependents, is_whole) = context.blocking(walk).await.map_err(unavailable)??;
+    let (dependents, is_whole) = context.blocking(walk).await??;
     if !is_whole {
         notes.push(format!(
             "more than {MOST_VISITED} documents depend on it; the search ended there"
@@ -100,29 +97,6 @@ pub(super) async fn run(context: &Arc<Context>, request: Impact) -> Result<Value
         "degraded_reason": reasons(&notes),
         "took_ms": begun.elapsed().as_millis() as u64,
     }))
-}
-
-fn unavailable(fault: StageFault) -> ApiError {
-    ApiError::Unavailable(fault.to_string())
-}
-
-/// The collections that may be looked into, and the document. Blocks.
-fn start(context: &Context, request: &Impact) -> Result<(Vec<String>, Shown), ApiError> {
-    let terms = Terms::of_reader(context, &request.reader);
-    let collections = synced(context)?;
-    let mut shown = Shown::default();
-    shown.read(terms, &collections, [&request.document].into_iter())?;
-    match shown.has(&request.document) {
-        true => Ok((collections, shown)),
-        false => Err(ApiError::NotFound("there is no such document")),
-    }
-}
-
-/// The collections that the graph has documents of.
-pub(super) fn synced(context: &Context) -> Result<Vec<String>, ApiError> {
-    let mut collections = context.journal.collections()?;
-    collections.retain(|name| context.config.syncs(name));
-    Ok(collections.into_iter().collect())
 }
 
 /// The edges of each type, and whether there are more.

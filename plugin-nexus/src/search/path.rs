@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::expand::{Reached, Way, expand};
 use super::follow::{obstacle, reason};
+use super::fusion::sort;
 use super::hybrid::reasons;
-use super::impact::synced;
 use super::request::{Expansion, Path};
-use super::shown::{Shown, Terms};
+use super::shown::{Shown, Terms, start};
 use crate::api::ApiError;
 use crate::journal::DocumentId;
 use crate::sync::{Context, StageFault};
@@ -65,12 +65,8 @@ pub(super) async fn run(context: &Arc<Context>, request: Path) -> Result<Value, 
     let begun = Instant::now();
     let deadline = begun + Duration::from_millis(request.budget_ms);
     let request = Arc::new(request);
-    let (collections, shown) = {
-        let request = Arc::clone(&request);
-        let start = move |context: &Context| Ok(start(context, &request));
-        let start = context.blocking(start).await;
-        start.map_err(|fault| ApiError::Unavailable(fault.to_string()))??
-    };
+    let ends = vec![request.from.clone(), request.to.clone()];
+    let (collections, shown) = start(context, &request.reader, ends).await?;
     let mut notes = Vec::new();
     let (mut way, mut exhaustive) = (None, false);
     match obstacle(context) {
@@ -118,24 +114,11 @@ impl Step {
     }
 }
 
-/// The collections that may be looked into, and both documents. Blocks.
-fn start(context: &Context, request: &Path) -> Result<(Arc<Vec<String>>, Shown), ApiError> {
-    let terms = Terms::of_reader(context, &request.reader);
-    let collections = synced(context)?;
-    let mut shown = Shown::default();
-    let ends = [&request.from, &request.to];
-    shown.read(terms, &collections, ends.into_iter())?;
-    match ends.into_iter().all(|end| shown.has(end)) {
-        true => Ok((Arc::new(collections), shown)),
-        false => Err(ApiError::NotFound("there is no such document")),
-    }
-}
-
 /// Walks from both ends in turn until they meet. Answers the way, and whether everything was followed.
 async fn meet(
     context: &Arc<Context>,
     request: &Arc<Path>,
-    collections: &Arc<Vec<String>>,
+    collections: &Arc<[String]>,
     mut shown: Shown,
 ) -> Result<(Option<Vec<Step>>, bool), StageFault> {
     let (mut near, mut far) = (Side::of(&request.from), Side::of(&request.to));
@@ -165,7 +148,7 @@ async fn meet(
                 next.push((document, worth));
             }
         }
-        next.sort_by(|one, other| other.1.total_cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+        sort(&mut next);
         let met = next
             .iter()
             .find(|(document, _)| other.steps.contains_key(document));
@@ -184,7 +167,7 @@ async fn meet(
 async fn hop(
     context: &Arc<Context>,
     request: &Arc<Path>,
-    collections: &Arc<Vec<String>>,
+    collections: &Arc<[String]>,
     frontier: &[(DocumentId, f64)],
     shown: &mut Shown,
 ) -> Result<HashMap<DocumentId, Reached>, StageFault> {

@@ -17,6 +17,7 @@ use serde_json::Value;
 use vectorizer_plugin_api::{Access, Request, Route};
 
 use super::request::{CrossDomain, Impact, Path, Search};
+use super::shown::synced;
 use super::{cross, hybrid, impact, path};
 use crate::api::{self, ApiError, Query, Reply};
 use crate::journal::DocumentId;
@@ -113,7 +114,7 @@ fn ask(context: &Arc<Context>, about: About, document: DocumentId, query: &str) 
     Ok(match about {
         About::Related => {
             let query = Query::parse(query, &["types", "hops", "limit", "principals", "tenant"])?;
-            let search = Arc::new(Search::related(document, impact::synced(context)?, &query)?);
+            let search = Arc::new(Search::related(document, synced(context)?, &query)?);
             Box::pin(async move { hybrid::run(&shared, search).await })
         }
         About::Impact => {

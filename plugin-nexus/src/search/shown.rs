@@ -3,6 +3,7 @@
 //! Invariant: what is not in here takes no part in the answer, whatever led to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vectorizer_plugin_api::model::{Document, Fields, JsonMap};
@@ -88,6 +89,35 @@ pub(super) fn domains(context: &Context, document: &DocumentId) -> Result<Vec<Ve
         .iter()
         .filter_map(|edge| DomainKey::parse(&edge.target).ok()?.name());
     Ok(names.map(|name| context.domain_path(&name)).collect())
+}
+
+/// The collections that the graph has documents of. Blocks.
+pub(super) fn synced(context: &Context) -> Result<Vec<String>, ApiError> {
+    let mut collections = context.journal.collections()?;
+    collections.retain(|name| context.config.syncs(name));
+    Ok(collections.into_iter().collect())
+}
+
+/// The collections that may be looked into on behalf of a reader, and these documents, each of which the reader must be able to see.
+///
+/// # Errors
+/// [`ApiError::NotFound`] where one of them is not there for this reader.
+pub(super) async fn start(
+    context: &Arc<Context>,
+    reader: &Reader,
+    documents: Vec<DocumentId>,
+) -> Result<(Arc<[String]>, Shown), ApiError> {
+    let reader = reader.clone();
+    let read = move |context: &Context| {
+        let collections = synced(context)?;
+        let mut shown = Shown::default();
+        shown.read(Terms::of_reader(context, &reader), &collections, documents.iter())?;
+        match documents.iter().all(|document| shown.has(document)) {
+            true => Ok((collections.into(), shown)),
+            false => Err(ApiError::NotFound("there is no such document")),
+        }
+    };
+    context.blocking(move |context| Ok(read(context))).await?
 }
 
 /// See the [module](self).

@@ -70,7 +70,7 @@ pub struct Context {
     /// Who is told of changes.
     pub outbound: Outbound,
     /// Which documents have which words; `None`: that is switched off.
-    pub lexical: Option<Lexical>,
+    pub lexical: Option<Arc<Lexical>>,
     births: AtomicU64,
 }
 
@@ -121,7 +121,7 @@ impl Context {
             learning: Learning::default(),
             outbound,
             audit_log,
-            lexical,
+            lexical: lexical.map(Arc::new),
             births: AtomicU64::new(now_micros()),
         })
     }

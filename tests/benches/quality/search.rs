@@ -118,10 +118,7 @@ impl Rig {
     fn start(set: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Artifacts::of(Profile::Release);
-        let kind = match Kind::restartable().contains(&Kind::Real) {
-            true => Kind::Real,
-            false => Kind::Dev,
-        };
+        let kind = Kind::measured();
         let nexus = Nexus::start(kind, &artifacts, folder.path(), None).unwrap();
         let section = json!({"nexus_url": nexus.url});
         let host = HostFolder::new(folder.path(), &artifacts, 0, &json!({}), &section).unwrap();

@@ -8,17 +8,9 @@ use vectorizer_tests::build::{Artifacts, Profile};
 use vectorizer_tests::nexus::{Kind, Nexus};
 use vectorizer_tests::process::Server;
 
-/// Which server is measured.
-fn kind() -> Kind {
-    match Kind::restartable().contains(&Kind::Real) {
-        true => Kind::Real,
-        false => Kind::Dev,
-    }
-}
-
 /// Its name in the report.
 pub(crate) fn name() -> String {
-    match kind() {
+    match Kind::measured() {
         Kind::Real => std::env::var("NEXUS_SERVER_BIN").unwrap_or_default(),
         _ => "nexus-dev".to_owned(),
     }
@@ -26,7 +18,7 @@ pub(crate) fn name() -> String {
 
 /// Starts a fresh one; its data go below `folder`.
 pub(crate) fn start(folder: &Path, port: Option<u16>) -> Server {
-    Nexus::start(kind(), &Artifacts::of(Profile::Release), folder, port).unwrap()
+    Nexus::start(Kind::measured(), &Artifacts::of(Profile::Release), folder, port).unwrap()
 }
 
 /// How many documents' nodes there are.

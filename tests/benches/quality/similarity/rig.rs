@@ -28,16 +28,9 @@ pub(crate) struct Rig {
     folder: tempfile::TempDir,
 }
 
-fn kind() -> Kind {
-    match Kind::restartable().contains(&Kind::Real) {
-        true => Kind::Real,
-        false => Kind::Dev,
-    }
-}
-
 /// Which graph server it is.
 pub(crate) fn server_name() -> &'static str {
-    match kind() {
+    match Kind::measured() {
         Kind::Real => "the server of NEXUS_SERVER_BIN",
         _ => "nexus-dev",
     }
@@ -48,7 +41,7 @@ impl Rig {
     pub(crate) fn start(similarity: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Artifacts::of(Profile::Release);
-        let nexus = Nexus::start(kind(), &artifacts, folder.path(), None).unwrap();
+        let nexus = Nexus::start(Kind::measured(), &artifacts, folder.path(), None).unwrap();
         let section = json!({"nexus_url": nexus.url, "similarity": similarity});
         let server = json!({"graph_from": GRAPH_FROM});
         let host = HostFolder::new(folder.path(), &artifacts, 0, &server, &section).unwrap();
