@@ -183,6 +183,13 @@ fn every_domain_has_its_say_and_what_links_them_is_told() {
             assert_eq!(group["results"].as_array().unwrap().len(), 2, "{group}");
         }
 
+        let nowhere = json!({"collections": ["ledgers"], "exclude_collections": ["ledgers"]});
+        let nowhere = only(nowhere);
+        assert_eq!(
+            (&nowhere["results"], &nowhere["links"]),
+            (&json!([]), &json!({"entities": [], "edges": []}))
+        );
+
         // A collection that is named has to take what is asked.
         let named = json!({"text": "rent", "collections": ["contracts"]});
         let (status, answer) = client.send("POST", CROSS, Some(&named)).unwrap();

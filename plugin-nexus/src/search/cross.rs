@@ -46,7 +46,8 @@ pub(super) async fn run(context: &Arc<Context>, request: CrossDomain) -> Result<
         .blocking(move |context| Ok(collect(context, request)))
         .await??;
     if request.search.collections.is_empty() {
-        return Ok(answer(&request, &[], &json!([]), degraded, begun));
+        let links = if request.links { links::none() } else { Value::Null };
+        return Ok(answer(&request, &[], &links, degraded, begun));
     }
     let search = Arc::new(request.search.clone());
     let lenient = !request.names_collections;
@@ -75,7 +76,7 @@ pub(super) async fn run(context: &Arc<Context>, request: CrossDomain) -> Result<
             let links = links::between(context, &search.expansion.types, &chosen, deadline).await;
             links.unwrap_or_else(|reason| {
                 degraded.push(reason);
-                json!({"entities": [], "edges": []})
+                links::none()
             })
         }
         false => Value::Null,

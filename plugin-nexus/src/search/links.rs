@@ -19,6 +19,11 @@ use crate::sync::{Context, StageFault};
 /// Links of a kind that are told at most.
 const MOST_LINKS: usize = 100;
 
+/// No links.
+pub(super) fn none() -> Value {
+    json!({"entities": [], "edges": []})
+}
+
 /// Finds the links between results; a reason where they cannot be told in time.
 pub(super) async fn between(
     context: &Arc<Context>,
