@@ -16,7 +16,8 @@
 //! - [`search`]: searches over vectors, words and the graph;
 //! - [`lexical`]: which documents have which words;
 //! - [`similarity`]: how alike texts are by their words;
-//! - [`config`], [`plugin`], [`status`], [`metrics`], and the routes for administrators in `admin`: what the operator sees.
+//! - [`config`], [`settings`]: what is asked for, and where it comes from;
+//! - [`plugin`], [`status`], [`health`], [`metrics`], and the routes in `admin`: what the operator sees.
 //!
 //! # Promise
 //!
@@ -37,6 +38,7 @@ pub mod entities;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod graph;
+pub mod health;
 mod job_metrics;
 pub mod journal;
 mod kill_point;
@@ -48,6 +50,7 @@ pub mod payload;
 pub mod plugin;
 pub mod search;
 mod search_metrics;
+pub mod settings;
 pub mod similarity;
 pub mod status;
 mod strict_json;

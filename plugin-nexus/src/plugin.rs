@@ -1,47 +1,52 @@
 //! The plugin as the host sees it.
 
+use std::sync::Arc;
+use std::sync::mpsc;
 use std::time::Duration;
 
-use serde::Serialize;
 use vectorizer_plugin_api::model::CollectionEvent;
 use vectorizer_plugin_api::{
-    Access, ChangeBatch, Fault, FaultCode, Health, Host, Plugin, Request, Responder, Response, Route, Setup,
-    export_plugin,
+    ChangeBatch, Fault, FaultCode, Health, Host, Plugin, Request, Responder, Setup, export_plugin,
 };
 
 use crate::admin;
-use crate::api::Reply;
-use crate::config::Config;
+use crate::api::{ApiError, Reply, Router};
+use crate::health::{self, Verdict};
 use crate::logging;
 use crate::search;
-use crate::status::{CapabilityReport, Status};
-use crate::sync::{BreakerState, Engine, LinkState};
+use crate::settings::{Environment, Settings, SettingsError};
+use crate::sync::Engine;
 use crate::webhooks;
 use crate::webhooks::outbound;
 
-const STATUS: &str = "/api/v1/sync/nexus/status";
-const CAPABILITIES: &str = "/api/v1/sync/nexus/capabilities";
+/// How long a reload may take: it waits for batches at work.
+const RELOAD: Duration = Duration::from_secs(120);
 
 /// Keeps Nexus true to the host's collections.
 #[derive(Debug)]
 pub struct NexusPlugin {
+    router: Router,
     engine: Engine,
 }
 
 impl Plugin for NexusPlugin {
     fn create(host: Host, setup: Setup<'_>) -> Result<Self, Fault> {
         logging::forward_to(host);
-        let config = Config::from_json(setup.config)
-            .map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?;
-        for path in [STATUS, CAPABILITIES] {
-            host.register_route(&Route::new("GET", path, Access::User))?;
-        }
-        let routes = admin::routes().chain(webhooks::routes());
-        for route in routes.chain(outbound::routes()).chain(search::routes()) {
+        let environment = Environment::read(|name| std::env::var(name).ok())
+            .map_err(|error| fault_of(&SettingsError::from(error)))?;
+        let (settings, config) =
+            Settings::open(setup.config, environment, setup.data_dir).map_err(|error| fault_of(&error))?;
+        let endpoints = admin::endpoints()
+            .chain(search::endpoints())
+            .chain(outbound::endpoints())
+            .chain(webhooks::endpoints());
+        let router = Router::new(endpoints.collect());
+        for route in router.routes() {
             host.register_route(&route)?;
         }
         Ok(Self {
-            engine: Engine::open(config, host, setup.data_dir)?,
+            router,
+            engine: Engine::open(settings, config, host, setup.data_dir)?,
         })
     }
 
@@ -59,23 +64,13 @@ impl Plugin for NexusPlugin {
     }
 
     fn http(&self, request: Request, responder: Responder) {
-        let context = self.engine.context();
-        match outbound::respond(context, &request).or_else(|| search::respond(context, &request)) {
-            Some(Reply::Now(response)) => return responder.respond(response),
-            Some(Reply::Later(response)) => {
+        match self.router.answer(&self.engine, &request) {
+            Reply::Now(response) => responder.respond(response),
+            Reply::Later(response) => {
                 // Dropped where there is nothing to run it, it answers that the plugin did not.
                 self.engine.spawn(async { responder.respond(response.await) });
-                return;
             }
-            None => {}
         }
-        responder.respond(match (request.method.as_str(), request.path.as_str()) {
-            ("GET", STATUS) => answer(&Status::of(&self.engine)),
-            ("GET", CAPABILITIES) => answer(&CapabilityReport::of(context)),
-            _ => admin::respond(context, &request)
-                .or_else(|| webhooks::respond(context, &request))
-                .unwrap_or_else(|| Response::json_error(404, "not_found", "no such route")),
-        });
     }
 
     fn metrics(&self) -> Result<String, Fault> {
@@ -87,35 +82,44 @@ impl Plugin for NexusPlugin {
     }
 
     fn health(&self) -> Health {
-        let context = self.engine.context();
-        if !context.config.enabled {
-            return Health {
+        let health = health::Health::of(self.engine.context());
+        let reason = health.reason.unwrap_or_default();
+        match health.status {
+            Verdict::Healthy if !self.engine.context().config().enabled => Health {
                 reason: "switched off".to_owned(),
                 ..Health::healthy()
-            };
+            },
+            Verdict::Healthy => Health::healthy(),
+            Verdict::Degraded => Health::degraded(reason),
+            Verdict::Unhealthy => Health::unhealthy(reason),
         }
-        if let Some(failure) = context.journal.condition().failure {
-            return Health::degraded(format!("the journal cannot be written: {failure}"));
-        }
-        if let Some(fault) = context.outbound.fault() {
-            return Health::degraded(format!(
-                "no webhooks are sent, since their file cannot be used: {fault}"
-            ));
-        }
-        match context.link.state() {
-            LinkState::Ready(_) => {
-                let breaker = context.breaker.report();
-                match (breaker.state, breaker.reason) {
-                    (BreakerState::Closed, _) => Health::healthy(),
-                    (_, reason) => Health::degraded(format!(
-                        "Nexus does not do its work and is left alone for a while: {}",
-                        reason.unwrap_or_default()
-                    )),
-                }
+    }
+
+    /// What can change while the plugin runs counts when this returns; what cannot is told in the log and by `GET /config`.
+    fn reload(&self, config: &str) -> Result<(), Fault> {
+        let context = Arc::clone(self.engine.context());
+        let section = config.to_owned();
+        let (done, result) = mpsc::channel();
+        self.engine.spawn(async move {
+            let changed = admin::change(&context, false, move |settings| {
+                settings.propose_section(&section)
+            })
+            .await;
+            let later = context.settings.restart_needed();
+            if !later.is_empty() {
+                tracing::warn!(keys = ?later, "these settings count only after a restart");
             }
-            LinkState::Degraded { reason } => Health::degraded(format!("Nexus is not written to: {reason}")),
-            LinkState::Connecting => Health::degraded("Nexus was not reached yet"),
-            LinkState::Down { reason } => Health::degraded(format!("Nexus is out of reach: {reason}")),
+            // Who asked may have given up.
+            let _ = done.send(changed.map(drop));
+        });
+        match result.recv_timeout(RELOAD) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(ApiError::Settings(error))) => Err(fault_of(&error)),
+            Ok(Err(error)) => Err(Fault::new(FaultCode::Unavailable, error.to_string())),
+            Err(_) => Err(Fault::new(
+                FaultCode::Unavailable,
+                "the settings did not count in time: what is at work does not end",
+            )),
         }
     }
 
@@ -128,11 +132,14 @@ impl Plugin for NexusPlugin {
     }
 }
 
-fn answer(body: &impl Serialize) -> Response {
-    match serde_json::to_value(body) {
-        Ok(body) => Response::json(200, &body),
-        Err(error) => Response::json_error(500, "internal_error", &error.to_string()),
-    }
+fn fault_of(error: &SettingsError) -> Fault {
+    let code = match error {
+        SettingsError::Config(_) | SettingsError::Pinned { .. } | SettingsError::Secret(_) => {
+            FaultCode::Invalid
+        }
+        SettingsError::Unusable { .. } | SettingsError::Write(_) => FaultCode::Unavailable,
+    };
+    Fault::new(code, error.to_string())
 }
 
 export_plugin!(NexusPlugin, name: "nexus", config_section: "nexus_integration");

@@ -4,19 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::graph::Capabilities;
 use crate::journal::Condition;
 use crate::lexical::{self, Lexical};
+use crate::settings::Pause;
 use crate::sync::jobs::JobState;
 use crate::sync::{AuditReport, BreakerState, Context, Engine, LinkState, is_polled};
 
 /// The answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Status {
     /// Whether documents are synced.
     pub enabled: bool,
+    /// Since when nothing is written to Nexus, by whom and why; null: work goes on.
+    pub paused: Option<Pause>,
     /// The way to Nexus.
     pub nexus: Nexus,
     /// Nodes written since the start.
@@ -62,7 +66,8 @@ pub struct Status {
 }
 
 /// Comparisons and backfills that have not ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "JobsByState")]
 pub struct Jobs {
     /// They go on, or wait for what they hinted.
     pub running: usize,
@@ -85,7 +90,8 @@ impl Jobs {
 }
 
 /// The way to Nexus.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "NexusState")]
 pub struct Nexus {
     /// Its address.
     pub url: String,
@@ -104,7 +110,7 @@ pub struct Nexus {
 }
 
 /// Whether Nexus does its work.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Breaker {
     /// `closed` (all is sent), `open` (nothing is) or `half_open` (one batch is, to see whether it succeeds).
     pub state: BreakerState,
@@ -132,7 +138,7 @@ impl Breaker {
 }
 
 /// How fast Nexus is worked with.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Pace {
     /// Statements a second at most, by the configuration or after an overload; null: without limit.
     pub statements_per_second: Option<f64>,
@@ -163,7 +169,7 @@ impl Nexus {
     pub fn of(context: &Context) -> Self {
         let state = context.link.state();
         Self {
-            url: context.config.nexus_url.to_string(),
+            url: context.config().nexus_url.to_string(),
             version: match &state {
                 LinkState::Ready(connection) => Some(connection.capabilities.version.clone()),
                 _ => None,
@@ -178,11 +184,12 @@ impl Nexus {
 }
 
 /// `GET /api/v1/sync/nexus/capabilities`: what this Nexus can do.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CapabilityReport {
     /// The way to Nexus.
     pub nexus: Nexus,
     /// What the last probe found; null before the first.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub capabilities: Option<Arc<Capabilities>>,
 }
 
@@ -197,10 +204,15 @@ impl CapabilityReport {
 }
 
 /// One collection.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "CollectionState")]
 pub struct Collection {
     /// Its name.
     pub name: String,
+    /// Whether it is synced.
+    pub enabled: bool,
+    /// The domain that its settings name.
+    pub domain: Option<String>,
     /// Nodes written since the start.
     pub synced: u64,
     /// Nodes deleted since the start.
@@ -221,15 +233,18 @@ impl Status {
     /// The status now.
     pub fn of(engine: &Engine) -> Self {
         let context = engine.context();
-        let depth = context.journal.depth();
+        let (config, depth) = (context.config(), context.journal.depth());
         let mut waiting = context.journal.depth_by_collection();
         let mut dead = context.journal.dead_letter_counts();
         let mut totals = context.metrics.totals();
-        for name in waiting.keys().chain(dead.keys()) {
+        let configured = config.collections.iter().map(|entry| &entry.name);
+        let configured = configured.filter(|name| !name.contains('*'));
+        for name in waiting.keys().chain(dead.keys()).chain(configured) {
             totals.entry(name.clone()).or_default();
         }
         Self {
-            enabled: context.config.enabled,
+            enabled: config.enabled,
+            paused: context.settings.paused(),
             nexus: Nexus::of(context),
             total_synced: totals.values().map(|totals| totals.synced).sum(),
             total_deleted: totals.values().map(|totals| totals.deleted).sum(),
@@ -237,7 +252,7 @@ impl Status {
             last_sync: totals.values().filter_map(|totals| totals.last_sync).max(),
             last_reconcile: context.metrics.last_reconcile(),
             in_progress: depth.in_flight,
-            worker_threads: context.config.sync.worker_threads,
+            worker_threads: config.sync.worker_threads,
             queue_depth: depth.total(),
             queue_depth_edges: depth.edges,
             queue_depth_enrichment: depth.enrichment,
@@ -255,6 +270,8 @@ impl Status {
                 .map(|(name, totals)| Collection {
                     queue_depth: waiting.remove(&name).unwrap_or_default(),
                     dead_letters: dead.remove(&name).unwrap_or_default(),
+                    enabled: config.syncs(&name),
+                    domain: config.entry(&name).and_then(|entry| entry.domain.clone()),
                     name,
                     synced: totals.synced,
                     deleted: totals.deleted,

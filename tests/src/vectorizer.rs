@@ -27,6 +27,7 @@ pub struct Document {
 pub struct Vectorizer {
     url: String,
     agent: Agent,
+    key: Option<String>,
 }
 
 impl Vectorizer {
@@ -36,6 +37,23 @@ impl Vectorizer {
         Self {
             url: url.trim_end_matches('/').to_owned(),
             agent: crate::agent(Duration::from_secs(60)),
+            key: None,
+        }
+    }
+
+    /// As [`Vectorizer::new`], for whoever holds this key.
+    #[must_use]
+    pub fn with_key(url: &str, key: &str) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            ..Self::new(url)
+        }
+    }
+
+    fn keyed<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        match &self.key {
+            Some(key) => request.header("x-api-key", key),
+            None => request,
         }
     }
 
@@ -50,10 +68,12 @@ impl Vectorizer {
             reason: error.to_string(),
         };
         let mut answer = match (method, body) {
-            ("GET", _) => self.agent.get(&url).call(),
-            ("DELETE", _) => self.agent.delete(&url).call(),
-            ("PUT", Some(body)) => self.agent.put(&url).send_json(body),
-            (_, body) => self.agent.post(&url).send_json(body.unwrap_or(&Value::Null)),
+            ("GET", _) => self.keyed(self.agent.get(&url)).call(),
+            ("DELETE", _) => self.keyed(self.agent.delete(&url)).call(),
+            ("PUT", Some(body)) => self.keyed(self.agent.put(&url)).send_json(body),
+            (_, body) => self
+                .keyed(self.agent.post(&url))
+                .send_json(body.unwrap_or(&Value::Null)),
         }
         .map_err(failed)?;
         let status = answer.status().as_u16();
@@ -297,6 +317,11 @@ impl HostFolder {
     pub fn command(&self) -> Command {
         let mut command = Command::new(self.artifacts.host());
         command.arg("--config").arg(self.config());
+        // What is set for the tests is not meant for the plugin, which reads such variables, too.
+        let names = std::env::vars_os().map(|(name, _)| name);
+        for name in names.filter(|name| name.as_encoded_bytes().starts_with(b"NEXUS_")) {
+            command.env_remove(name);
+        }
         command
     }
 

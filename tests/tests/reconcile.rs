@@ -14,7 +14,7 @@ use vectorizer_tests::process::wait_until;
 use vectorizer_tests::vectorizer::Vectorizer;
 
 const RECONCILE: &str = "/admin/sync/reconcile";
-const BACKFILL: &str = "/admin/sync/backfill";
+const BACKFILL: &str = "/admin/sync/trigger";
 
 /// Orders a job; answers its number.
 fn order(client: &Vectorizer, path: &str, body: &Value) -> String {
@@ -205,7 +205,11 @@ fn a_backfill_goes_on_after_a_kill_and_live_changes_win() {
             .unwrap();
     }
     client.settle(PATIENCE).unwrap();
-    let id = order(&client, BACKFILL, &json!({"collection": "c", "force": true}));
+    let id = order(
+        &client,
+        BACKFILL,
+        &json!({"collection": "c", "force_resync": true}),
+    );
     wait_until("the backfill is under way", PATIENCE, || {
         let job = job(&client, &id);
         assert_ne!(job["state"], "done", "it was never caught");
@@ -252,7 +256,7 @@ fn a_job_can_be_paused_resumed_and_cancelled_and_is_told_of_by_its_correlation_i
     client.settle(PATIENCE).unwrap();
     let mut answer = ureq::post(format!("{}{BACKFILL}", server.url))
         .header("x-correlation-id", "ticket-4711")
-        .send_json(json!({"collection": "c", "force": true}))
+        .send_json(json!({"collection": "c", "force_resync": true}))
         .unwrap();
     let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
     assert_eq!(answer["correlation_id"], "ticket-4711");

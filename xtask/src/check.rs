@@ -6,14 +6,21 @@ use std::process::Command;
 use vectorizer_tests::TestError;
 use vectorizer_tests::build::{Artifacts, Profile, workspace};
 
+use crate::tools;
+
 /// Runs all tests, or those that `arguments` select.
 pub(crate) fn test(arguments: &[String]) -> Result<(), TestError> {
     Artifacts::build(Profile::Dev)?;
-    if arguments.is_empty() {
-        cargo(&["test".into(), "--workspace".into(), "--all-features".into()])
-    } else {
-        cargo(&[&["test".into()], arguments].concat())
-    }
+    let all = ["--workspace".to_owned(), "--all-features".to_owned()];
+    let arguments = if arguments.is_empty() { &all } else { arguments };
+    // Installed only where it is needed.
+    let needed = !arguments
+        .iter()
+        .any(|argument| argument == "--test" || argument == "--lib")
+        || arguments.iter().any(|argument| argument == "api_description");
+    let tool = needed.then(tools::schemathesis);
+    let environment: Vec<(&str, &str)> = tool.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    run_cargo(&[&["test".to_owned()], arguments].concat(), &environment)
 }
 
 /// Writes the documents that are made from the code.

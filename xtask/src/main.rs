@@ -5,6 +5,7 @@ mod coverage;
 mod demo;
 mod quality;
 mod soak;
+mod tools;
 
 use std::process::ExitCode;
 

@@ -28,6 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         id: title,
         payload: Some(&payload),
         vector: &vector,
+        assigned: None,
     };
     let found = CLASSIFIER.classify(&subject);
     assert!(!found.is_empty() && found.iter().all(|one| (0.0..=1.0).contains(&one.confidence)));

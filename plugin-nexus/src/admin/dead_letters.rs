@@ -4,94 +4,59 @@
 //! `[A-Za-z0-9._-]` are written as `~` and two hex digits, so that it passes through a query as it is.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-use vectorizer_plugin_api::Request;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::api::{self, ApiError, Query};
+use super::write_down;
+use crate::api::{ApiError, Call, Endpoint, Parameter, Query};
 use crate::journal::{Chosen, DeadLetter, DocumentId, Journal, moment_of};
 
-const LIST: &str = "/admin/sync/dead-letters";
-const ITEM: &str = "/admin/sync/dead-letters/item";
-const REPLAY: &str = "/admin/sync/dead-letters/replay";
-const PURGE: &str = "/admin/sync/dead-letters/purge";
+const PAGE: &[Parameter] = &[
+    Parameter::text("collection", "Only of this collection"),
+    Parameter::text("after", "The `next` of the page before"),
+    Parameter::count("limit", "Most of a page", 100, 1_000),
+];
+const ONE: &[Parameter] = &[
+    Parameter::required("collection", "The document's collection"),
+    Parameter::required("id", "Its id"),
+];
 
-pub(super) const ROUTES: [(&str, &str); 4] =
-    [("GET", LIST), ("GET", ITEM), ("POST", REPLAY), ("POST", PURGE)];
-
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
-
-pub(super) fn respond(journal: &Journal, request: &Request) -> Option<Result<Value, ApiError>> {
-    Some(match (request.method.as_str(), request.path.as_str()) {
-        ("GET", LIST) => list(journal, &request.query),
-        ("GET", ITEM) => item(journal, &request.query),
-        ("POST", REPLAY) => replay(journal, &request.body),
-        ("POST", PURGE) => purge(journal, &request.body),
-        _ => return None,
-    })
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new(
+            "GET",
+            "/dead-letters",
+            "Documents that Nexus refused so often that they are not tried again",
+            |call| list(&call.context().journal, &call.query()?),
+        )
+        .asks(PAGE),
+        Endpoint::new("GET", "/dead-letters/item", "One of them", |call| {
+            item(&call.context().journal, &call.query()?)
+        })
+        .asks(ONE)
+        .refuses(&[404]),
+        Endpoint::new("POST", "/dead-letters/replay", "Try them again", replay).takes::<Selection>(),
+        Endpoint::new("POST", "/dead-letters/purge", "Forget them", purge).takes::<Selection>(),
+    ]
 }
 
-fn list(journal: &Journal, query: &str) -> Result<Value, ApiError> {
-    let query = Query::parse(query, &["collection", "after", "limit"])?;
-    let limit = query.count("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
-    let after = match query.text("after")? {
-        Some(text) => {
-            Some(decode(text).ok_or_else(|| ApiError::field("after", "must be the `next` of another page"))?)
-        }
-        None => None,
-    };
-    let page = journal.dead_letters(query.text("collection")?, after.as_ref(), limit)?;
-    let letters = page
-        .letters
-        .iter()
-        .map(|(document, letter)| show(document, letter));
-    Ok(json!({
-        "dead_letters": letters.collect::<Vec<_>>(),
-        "total": page.total,
-        "next": page.next.as_ref().map(encode),
-    }))
-}
-
-fn item(journal: &Journal, query: &str) -> Result<Value, ApiError> {
-    let query = Query::parse(query, &["collection", "id"])?;
-    let document = DocumentId::new(query.required("collection")?, query.required("id")?);
-    match journal.dead_letter(&document)? {
-        Some(letter) => Ok(show(&document, &letter)),
-        None => Err(ApiError::NotFound("the document is no dead letter")),
-    }
-}
-
-fn replay(journal: &Journal, body: &[u8]) -> Result<Value, ApiError> {
-    let selection = Selection::parse(body)?;
-    let count = journal.replay(selection.chosen()?)?;
-    tracing::info!(count, "dead letters were replayed");
-    Ok(json!({"replayed": count}))
-}
-
-fn purge(journal: &Journal, body: &[u8]) -> Result<Value, ApiError> {
-    let selection = Selection::parse(body)?;
-    let count = journal.purge(selection.chosen()?)?;
-    tracing::info!(count, "dead letters were purged");
-    Ok(json!({"purged": count}))
-}
-
-/// Which dead letters a request is for.
-#[derive(Debug, Deserialize)]
+/// Which dead letters a request is for; `{}`: all.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DeadLetterSelection")]
 struct Selection {
+    /// Those of this collection.
     #[serde(default)]
     collection: Option<String>,
+    /// Of these documents of it.
     #[serde(default)]
     ids: Option<Vec<String>>,
 }
 
 impl Selection {
-    fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        api::body(body)
-    }
-
     fn chosen(&self) -> Result<Chosen<'_>, ApiError> {
         match (self.collection.as_deref(), &self.ids) {
             (Some(""), _) => Err(ApiError::field("collection", "must not be empty")),
@@ -103,17 +68,115 @@ impl Selection {
     }
 }
 
-fn show(document: &DocumentId, letter: &DeadLetter) -> Value {
-    json!({
-        "collection": document.collection,
-        "id": document.id,
-        "work": letter.work.names().collect::<Vec<_>>(),
-        "cause": letter.cause,
-        "attempts": letter.attempts,
-        "first_failed_at": moment_of(letter.first_micros),
-        "last_failed_at": moment_of(letter.last_micros),
-        "in_store": letter.seen.is_some(),
+/// A page of dead letters.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetterPage")]
+struct Listed {
+    dead_letters: Vec<Shown>,
+    /// How many there are on all pages.
+    total: usize,
+    /// `after` of the next page; null: this is the last.
+    next: Option<String>,
+}
+
+/// A dead letter.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetter")]
+struct Shown {
+    collection: Arc<str>,
+    id: Arc<str>,
+    /// What was to be done.
+    work: Vec<&'static str>,
+    /// What Nexus said. No payload text.
+    cause: String,
+    attempts: u32,
+    first_failed_at: Option<String>,
+    last_failed_at: Option<String>,
+    /// Whether the document was in the store at the last attempt.
+    in_store: bool,
+}
+
+/// How many are tried again.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Replayed {
+    replayed: usize,
+}
+
+/// How many were forgotten.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Purged {
+    purged: usize,
+}
+
+fn list(journal: &Journal, query: &Query) -> Result<Listed, ApiError> {
+    let limit = query.count("limit")?;
+    let after = match query.text("after")? {
+        Some(text) => {
+            Some(decode(text).ok_or_else(|| ApiError::field("after", "must be the `next` of another page"))?)
+        }
+        None => None,
+    };
+    let page = journal.dead_letters(query.text("collection")?, after.as_ref(), limit)?;
+    let letters = page
+        .letters
+        .iter()
+        .map(|(document, letter)| show(document, letter));
+    Ok(Listed {
+        dead_letters: letters.collect(),
+        total: page.total,
+        next: page.next.as_ref().map(encode),
     })
+}
+
+fn item(journal: &Journal, query: &Query) -> Result<Shown, ApiError> {
+    let document = DocumentId::new(query.required("collection")?, query.required("id")?);
+    match journal.dead_letter(&document)? {
+        Some(letter) => Ok(show(&document, &letter)),
+        None => Err(ApiError::NotFound("the document is no dead letter")),
+    }
+}
+
+fn replay(call: &Call<'_>) -> Result<Replayed, ApiError> {
+    call.query()?;
+    let selection: Selection = call.body()?;
+    let replayed = selection.replay(&call.context().journal)?;
+    write_down(call, "dead_letters.replayed", &selection.details(replayed));
+    Ok(Replayed { replayed })
+}
+
+fn purge(call: &Call<'_>) -> Result<Purged, ApiError> {
+    call.query()?;
+    let selection: Selection = call.body()?;
+    let purged = selection.purge(&call.context().journal)?;
+    write_down(call, "dead_letters.purged", &selection.details(purged));
+    Ok(Purged { purged })
+}
+
+impl Selection {
+    fn replay(&self, journal: &Journal) -> Result<usize, ApiError> {
+        Ok(journal.replay(self.chosen()?)?)
+    }
+
+    fn purge(&self, journal: &Journal) -> Result<usize, ApiError> {
+        Ok(journal.purge(self.chosen()?)?)
+    }
+
+    fn details(&self, count: usize) -> serde_json::Value {
+        json!({"collection": self.collection, "asked": self.ids.as_ref().map(Vec::len), "documents": count})
+    }
+}
+
+fn show(document: &DocumentId, letter: &DeadLetter) -> Shown {
+    Shown {
+        collection: Arc::clone(&document.collection),
+        id: Arc::clone(&document.id),
+        work: letter.work.names().collect(),
+        cause: letter.cause.clone(),
+        attempts: letter.attempts,
+        first_failed_at: moment_of(letter.first_micros).map(|moment| moment.to_string()),
+        last_failed_at: moment_of(letter.last_micros).map(|moment| moment.to_string()),
+        in_store: letter.seen.is_some(),
+    }
 }
 
 fn encode(document: &DocumentId) -> String {
@@ -167,9 +230,10 @@ mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
-    use vectorizer_plugin_api::{Caller, Role};
+    use serde_json::Value;
 
     use super::*;
+    use crate::api::respond;
     use crate::backoff::Backoff;
     use crate::journal::{Attempts, Durability, Refusal, Settings, Stage, Work};
 
@@ -202,21 +266,26 @@ mod tests {
         journal
     }
 
-    fn ask(journal: &Journal, method: &str, target: &str, body: &str) -> (u16, Value) {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let request = Request {
-            method: method.to_owned(),
-            path: path.to_owned(),
-            query: query.to_owned(),
-            headers: Vec::new(),
-            body: body.as_bytes().to_vec(),
-            caller: Caller {
-                role: Role::Admin,
-                name: String::new(),
-            },
+    const LIST: &str = "list";
+    const ITEM: &str = "item";
+    const REPLAY: &str = "replay";
+    const PURGE: &str = "purge";
+
+    fn ask(journal: &Journal, target: &str, body: &str) -> (u16, Value) {
+        let (what, query) = target.split_once('?').unwrap_or((target, ""));
+        let chosen = || crate::api::body::<Selection>(body.as_bytes());
+        let answer = match what {
+            LIST => respond(
+                200,
+                Query::parse(query, PAGE).and_then(|query| list(journal, &query)),
+            ),
+            ITEM => respond(
+                200,
+                Query::parse(query, ONE).and_then(|query| item(journal, &query)),
+            ),
+            REPLAY => respond(200, chosen().and_then(|chosen| chosen.replay(journal))),
+            _ => respond(200, chosen().and_then(|chosen| chosen.purge(journal))),
         };
-        let answer = super::respond(journal, &request).unwrap();
-        let answer = api::response(answer.map(|body| (200, body)));
         (answer.status, serde_json::from_slice(&answer.body).unwrap())
     }
 
@@ -234,7 +303,7 @@ mod tests {
         let walk = |filter: &str| {
             let (mut found, mut after) = (Vec::new(), String::new());
             loop {
-                let (status, page) = ask(&journal, "GET", &format!("{LIST}?limit=2{filter}{after}"), "");
+                let (status, page) = ask(&journal, &format!("{LIST}?limit=2{filter}{after}"), "");
                 assert_eq!(status, 200, "{page}");
                 for letter in page["dead_letters"].as_array().unwrap() {
                     found.push((
@@ -263,7 +332,7 @@ mod tests {
     fn one_is_shown_and_taken_out() {
         let folder = tempfile::tempdir().unwrap();
         let journal = journal(folder.path(), &[("c", "1"), ("c", "2"), ("c", "3"), ("d", "1")]);
-        let (status, letter) = ask(&journal, "GET", &format!("{ITEM}?collection=c&id=1"), "");
+        let (status, letter) = ask(&journal, &format!("{ITEM}?collection=c&id=1"), "");
         assert_eq!(status, 200, "{letter}");
         assert_eq!(
             (
@@ -278,18 +347,14 @@ mod tests {
             .duration_since(letter["last_failed_at"].as_str().unwrap().parse().unwrap());
         assert!((0..60).contains(&age.as_secs()), "{letter}");
         for (path, body, answer) in [
-            (
-                REPLAY,
-                r#"{"collection": "c", "ids": ["1", "9"]}"#,
-                json!({"replayed": 1}),
-            ),
-            (PURGE, r#"{"collection": "c", "ids": []}"#, json!({"purged": 0})),
-            (PURGE, r#"{"collection": "c", "ids": null}"#, json!({"purged": 2})),
-            (REPLAY, "{}", json!({"replayed": 1})),
+            (REPLAY, r#"{"collection": "c", "ids": ["1", "9"]}"#, json!(1)),
+            (PURGE, r#"{"collection": "c", "ids": []}"#, json!(0)),
+            (PURGE, r#"{"collection": "c", "ids": null}"#, json!(2)),
+            (REPLAY, "{}", json!(1)),
         ] {
-            assert_eq!(ask(&journal, "POST", path, body), (200, answer), "{path} {body}");
+            assert_eq!(ask(&journal, path, body), (200, answer), "{path} {body}");
         }
-        let (status, answer) = ask(&journal, "GET", &format!("{ITEM}?collection=c&id=1"), "");
+        let (status, answer) = ask(&journal, &format!("{ITEM}?collection=c&id=1"), "");
         assert_eq!((status, &answer["error_type"]), (404, &json!("not_found")));
         assert_eq!(journal.waiting(), 2);
     }
@@ -298,32 +363,31 @@ mod tests {
     fn bad_input_is_refused_naming_the_field() {
         let folder = tempfile::tempdir().unwrap();
         let journal = journal(folder.path(), &[("c", "1")]);
-        for (method, target, body, field) in [
-            ("GET", format!("{LIST}?limit=0"), "", "limit"),
-            ("GET", format!("{LIST}?limit=1001"), "", "limit"),
-            ("GET", format!("{LIST}?limit=x"), "", "limit"),
-            ("GET", format!("{LIST}?collection="), "", "collection"),
-            ("GET", format!("{LIST}?colection=c"), "", "colection"),
-            ("GET", format!("{LIST}?after=c"), "", "after"),
-            ("GET", format!("{LIST}?after=c/~F"), "", "after"),
-            ("GET", format!("{LIST}?after=c/~FF"), "", "after"),
-            ("GET", format!("{LIST}?after=c/a/b"), "", "after"),
-            ("GET", format!("{ITEM}?id=1"), "", "collection"),
-            ("GET", format!("{ITEM}?collection=c"), "", "id"),
-            ("POST", REPLAY.to_owned(), "", "body"),
-            ("POST", REPLAY.to_owned(), "null", "body"),
-            ("POST", PURGE.to_owned(), "{} {}", "body"),
-            ("POST", PURGE.to_owned(), r#"{"ids": ["1"]}"#, "ids"),
+        for (target, body, field) in [
+            (format!("{LIST}?limit=0"), "", "limit"),
+            (format!("{LIST}?limit=1001"), "", "limit"),
+            (format!("{LIST}?limit=x"), "", "limit"),
+            (format!("{LIST}?collection="), "", "collection"),
+            (format!("{LIST}?colection=c"), "", "colection"),
+            (format!("{LIST}?after=c"), "", "after"),
+            (format!("{LIST}?after=c/~F"), "", "after"),
+            (format!("{LIST}?after=c/~FF"), "", "after"),
+            (format!("{LIST}?after=c/a/b"), "", "after"),
+            (format!("{ITEM}?id=1"), "", "collection"),
+            (format!("{ITEM}?collection=c"), "", "id"),
+            (REPLAY.to_owned(), "", "body"),
+            (REPLAY.to_owned(), "null", "body"),
+            (PURGE.to_owned(), "{} {}", "body"),
+            (PURGE.to_owned(), r#"{"ids": ["1"]}"#, "ids"),
             (
-                "POST",
                 PURGE.to_owned(),
                 r#"{"collection": "c", "ids": ["1", 2]}"#,
                 "ids[1]",
             ),
-            ("POST", PURGE.to_owned(), r#"{"collection": ""}"#, "collection"),
-            ("POST", PURGE.to_owned(), r#"{"colection": "c"}"#, "colection"),
+            (PURGE.to_owned(), r#"{"collection": ""}"#, "collection"),
+            (PURGE.to_owned(), r#"{"colection": "c"}"#, "colection"),
         ] {
-            let (status, answer) = ask(&journal, method, &target, body);
+            let (status, answer) = ask(&journal, &target, body);
             assert_eq!(
                 (status, &answer["error_type"], &answer["status_code"]),
                 (400, &json!("validation_error"), &json!(400)),
@@ -344,7 +408,7 @@ mod tests {
         fn a_cursor_reads_back(collection in any::<String>(), id in any::<String>()) {
             let document = DocumentId::new(collection, id);
             let text = encode(&document);
-            let query = Query::parse(&format!("after={text}"), &["after"]).unwrap();
+            let query = Query::parse(&format!("after={text}"), PAGE).unwrap();
             prop_assert_eq!(query.text("after").unwrap(), Some(text.as_str()));
             prop_assert_eq!(decode(&text), Some(document));
         }

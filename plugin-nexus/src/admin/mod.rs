@@ -1,31 +1,41 @@
-//! Routes for administrators: `/admin/sync/*`.
+//! Steering and watching the plugin: `/api/v1/sync/nexus/*`, and the same at `/admin/sync/*`.
 //!
-//! Invariant: every route here is registered with [`Access::Admin`], which the host enforces.
+//! Invariants: what changes something is for administrators, what only tells is for users; what an administrator does is written to
+//! the audit log with the name that the host has for the caller.
 
+mod collections;
 mod dead_letters;
 mod domains;
 mod jobs;
+mod queue;
+mod settings;
+mod stats;
+mod watch;
 
-use vectorizer_plugin_api::{Access, Request, Response, Route};
+use serde_json::Value;
 
-use crate::api;
-use crate::sync::Context;
+pub(crate) use settings::change;
 
-/// The routes to be registered.
-pub(crate) fn routes() -> impl Iterator<Item = Route> {
-    dead_letters::ROUTES
-        .iter()
-        .chain(&jobs::ROUTES)
-        .chain(&domains::ROUTES)
-        .map(|(method, path)| Route::new(method, path, Access::Admin))
+use crate::api::{Call, Endpoint};
+
+/// All endpoints.
+pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
+    let all = [
+        watch::endpoints(),
+        stats::endpoints(),
+        collections::endpoints(),
+        settings::endpoints(),
+        queue::endpoints(),
+        jobs::endpoints(),
+        dead_letters::endpoints(),
+        domains::endpoints(),
+    ];
+    all.into_iter().flatten().map(Endpoint::steering)
 }
 
-/// Answers a request; `None` where it is for none of these routes. Blocks while the journal works.
-pub(crate) fn respond(context: &Context, request: &Request) -> Option<Response> {
-    if let Some(answer) = dead_letters::respond(&context.journal, request) {
-        return Some(api::response(answer.map(|body| (200, body))));
-    }
-    domains::respond(context, request)
-        .or_else(|| jobs::respond(context, request))
-        .map(api::response)
+/// Writes down what the caller did.
+fn write_down(call: &Call<'_>, action: &str, details: &Value) {
+    let by = &call.request.caller.name;
+    tracing::info!(by, action, %details, "an administrator steers the sync");
+    call.context().audit_log.record(by, action, details);
 }

@@ -1,7 +1,7 @@
 //! Collections whose documents are neighbours of each other's.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use vectorizer_plugin_api::model::Metric;
 
 use super::Faults;
@@ -9,7 +9,7 @@ use super::similarity::{Thresholds, check_score};
 
 /// One of `similarity.across:`. Its collections need vectors of one model: equal dimension and metric are checked when they are
 /// compared, the model is the operator's word.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Across {
     /// The collections, by name; a collection stands in one entry at most.

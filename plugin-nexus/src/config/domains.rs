@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Faults;
 use crate::domains::{Classifier, Knowledge};
 
 /// `domains:`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Domains {
     /// Whether documents are classified. Default true.
@@ -48,7 +48,7 @@ impl Default for Domains {
 }
 
 /// An entry of `domains.labels:`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DomainLabel {
     /// The document's collection.
@@ -60,7 +60,7 @@ pub struct DomainLabel {
 }
 
 /// An entry of `domains.rules:`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DomainRule {
     /// The domain.
@@ -145,6 +145,12 @@ impl DomainRule {
 }
 
 impl Domains {
+    /// Whether there is a domain of this name.
+    pub(super) fn know(&self, domain: &str) -> bool {
+        // Rules that cannot be used are a fault of their own.
+        Classifier::new(self, Knowledge::default()).is_ok_and(|classifier| classifier.knows(domain))
+    }
+
     pub(super) fn check(&self, key: &str, faults: &mut Faults) {
         if self.default.is_empty() {
             faults.add(&format!("{key}.default"), "must not be empty");

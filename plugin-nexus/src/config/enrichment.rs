@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Faults;
 use crate::sync::{ENRICHMENT_KEY, is_reserved_property};
 
 /// An entry of `enrichment.mapped:`: a property of a document's node that others set, and the payload's field that it goes to.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mapped {
     /// The property: a name of letters, digits and `_`, and none that the plugin sets.
@@ -23,7 +23,7 @@ pub struct Mapped {
 }
 
 /// One of the two that a value can be changed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The payload.
@@ -87,7 +87,7 @@ const LONGEST_FIELD: usize = 256;
 const MOST_MAPPED: u64 = 32;
 
 /// `enrichment:`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Enrichment {
     /// Whether payloads get a `_nexus` object. Default false: nobody's payloads are touched unasked.

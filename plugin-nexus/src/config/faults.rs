@@ -15,8 +15,22 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// A fault of one key.
+    pub(crate) fn of_key(key: &str, reason: &str) -> Self {
+        let mut faults = Faults::default();
+        faults.add(key, reason);
+        Self { faults: faults.0 }
+    }
+
+    /// Nothing is known to be wrong, and yet it cannot be read.
+    pub(super) fn unreadable() -> Self {
+        Self {
+            faults: vec![format!("{SECTION}: cannot be read")],
+        }
+    }
+
     /// What is wrong with the text.
-    pub(super) fn of(Misfit { field, reason }: &Misfit) -> Self {
+    pub(crate) fn of(Misfit { field, reason }: &Misfit) -> Self {
         let fault = match field {
             Some(field) => format!("{SECTION}.{field}: {reason}"),
             None => format!("{SECTION}: {reason}"),
@@ -27,14 +41,32 @@ impl ConfigError {
     }
 }
 
-/// Collects faults of value.
+/// Collects faults.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Vec<String>);
 
 impl Faults {
+    /// Notes what is wrong with a key; the empty one is the section itself.
     pub(super) fn add(&mut self, key: &str, reason: &str) {
-        let fault = format!("{SECTION}.{key}: {reason}");
+        let fault = match key {
+            "" => format!("{SECTION}: {reason}"),
+            key => format!("{SECTION}.{key}: {reason}"),
+        };
         self.0.push(in_one_line(fault.chars()));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes others over, as far as `keep` says so of their text from the key on.
+    pub(super) fn append(&mut self, others: Self, keep: impl Fn(&str) -> bool) {
+        let begin = SECTION.len() + 1;
+        let kept = others
+            .0
+            .into_iter()
+            .filter(|fault| fault.get(begin..).is_none_or(&keep));
+        self.0.extend(kept);
     }
 
     pub(super) fn range(&mut self, key: &str, value: u64, least: u64, most: u64) {

@@ -1,13 +1,13 @@
 //! How much is sent to Nexus at most.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Faults;
 use crate::nexus::Ceilings;
 
 /// `limits:`. What is absent has no ceiling. A Nexus that answers 429 or 503 lowers the rates for a while by itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Statements a second, whoever sends them: lanes, checks, probes. Default none.

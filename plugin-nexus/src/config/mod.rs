@@ -4,8 +4,10 @@
 //! reported all at once. Secrets in it, the API key and those of webhooks, print as `[redacted]`.
 
 mod across;
+mod admin;
 mod audit;
 mod breaker;
+mod collection;
 mod domains;
 mod enrichment;
 mod entities;
@@ -13,6 +15,7 @@ mod faults;
 mod limits;
 mod permissions;
 mod poller;
+mod reading;
 mod reconcile;
 mod search;
 mod similarity;
@@ -26,12 +29,15 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use url::Url;
 
 pub use across::Across;
+pub use admin::Admin;
 pub use audit::Audit;
 pub use breaker::Breaker;
+pub use collection::{Collection, entry};
 pub use domains::{DomainLabel, DomainRule, Domains};
 pub use enrichment::{Enrichment, Mapped, Side};
 pub use entities::{Entities, EntityList, EntityPattern};
@@ -55,7 +61,7 @@ use crate::nexus::{ApiKey, Auth, NexusConfig, RetryPolicy};
 use crate::strict_json;
 
 /// The whole section.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Whether documents are synced. Hints are journaled only then. Default true.
@@ -65,10 +71,13 @@ pub struct Config {
     #[serde(deserialize_with = "address")]
     #[schemars(with = "String")]
     pub nexus_url: Url,
-    /// Nexus's API key; empty: none.
+    /// Nexus's API key; empty: none. Better a reference to the environment, as `${NEXUS_API_KEY}`, than the key itself.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub api_key: Option<ApiKey>,
+    /// A file with Nexus's API key in its only line, instead of `api_key`. Default none.
+    #[serde(default)]
+    pub api_key_file: Option<PathBuf>,
     /// How to talk to Nexus.
     #[serde(default)]
     pub connection: Connection,
@@ -117,19 +126,23 @@ pub struct Config {
     /// What was decided, and by whom.
     #[serde(default)]
     pub audit: Audit,
+    /// How often the plugin may be steered and looked at.
+    #[serde(default)]
+    pub admin: Admin,
     /// Payload properties that are copied to the node, by name, from the payload's root or its `metadata`.
     #[serde(default = "default_properties")]
     pub properties: BTreeSet<String>,
     /// Whether collections that `collections` does not name are synced. Default true.
     #[serde(default = "yes")]
     pub sync_all_collections: bool,
-    /// Settings by collection.
+    /// Settings by collection, or by pattern of names. Where several fit, the first with exactly that name counts, else the first
+    /// that fits.
     #[serde(default)]
     pub collections: Vec<Collection>,
 }
 
 /// `connection:`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connection {
     /// How the API key is sent: `bearer` or `x-api-key`. Default `bearer`.
@@ -157,7 +170,7 @@ impl Default for Connection {
 }
 
 /// `verify:`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Verify {
     /// Share of each batch that is read back, from 0 to 1; at least one document, unless 0. Default 0.01.
@@ -173,20 +186,6 @@ impl Default for Verify {
             first_batches: 5,
         }
     }
-}
-
-/// An entry of `collections:`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Collection {
-    /// The collection.
-    pub name: String,
-    /// Whether it is synced. Default true.
-    #[serde(default = "yes")]
-    pub enabled: bool,
-    /// What differs from the general settings.
-    #[serde(default)]
-    pub similarity: SimilarityOverride,
 }
 
 /// A malformed address may hold credentials, and serde's message would quote it: so only the fault is told.
@@ -219,11 +218,25 @@ impl Config {
     /// Reads and checks the section.
     ///
     /// # Errors
-    /// [`ConfigError`] with the first unknown key or wrong type, else with all values out of range.
+    /// [`ConfigError`] with all unknown keys, wrong types and values out of range.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = strict_json::parse(text.as_bytes()).map_err(|misfit| ConfigError::of(&misfit))?;
-        config.check()?;
-        Ok(config)
+        let section = strict_json::parse(text.as_bytes()).map_err(|misfit| ConfigError::of(&misfit))?;
+        Self::from_section(section)
+    }
+
+    /// As [`Config::from_json`], of the section as a value.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn from_section(section: Value) -> Result<Self, ConfigError> {
+        reading::read(section)
+    }
+
+    /// Every key with its value, secrets as `[redacted]`.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        // No map in it has keys that are no texts, so this does not fail.
+        serde_json::to_value(self).unwrap_or_default()
     }
 
     /// The section as a JSON Schema (2020-12), with what each key is for; ranges are checked by [`Config::from_json`] and not in it.
@@ -232,8 +245,7 @@ impl Config {
         schemars::schema_for!(Self).to_value()
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        let mut faults = Faults::default();
+    fn check(&self, faults: &mut Faults) {
         let url = &self.nexus_url;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             faults.add(
@@ -246,6 +258,14 @@ impl Config {
         }
         if url.query().is_some() || url.fragment().is_some() {
             faults.add("nexus_url", "must not hold a query or a fragment");
+        }
+        if let Some(file) = &self.api_key_file {
+            if file.as_os_str().is_empty() {
+                faults.add("api_key_file", "must not be empty");
+            }
+            if self.api_key.as_ref().is_some_and(|key| !key.is_empty()) {
+                faults.add("api_key_file", "must not stand beside api_key");
+            }
         }
         let Connection {
             auth: _,
@@ -265,10 +285,10 @@ impl Config {
         faults.range("connection.connect_timeout_ms", connect_timeout_ms, 1, 600_000);
         faults.range("connection.request_timeout_ms", request_timeout_ms, 1, 3_600_000);
         faults.range("connection.pool_size", pool_size as u64, 1, 256);
-        self.sync.check("sync", &mut faults);
-        self.limits.check("limits", &mut faults);
-        self.breaker.check("breaker", &mut faults);
-        self.reconcile.check("reconcile", &mut faults);
+        self.sync.check("sync", faults);
+        self.limits.check("limits", faults);
+        self.breaker.check("breaker", faults);
+        self.reconcile.check("reconcile", faults);
         let sample = self.verify.sample;
         if !(0.0..=1.0).contains(&sample) {
             faults.add(
@@ -282,33 +302,17 @@ impl Config {
             0,
             1_000_000,
         );
-        self.similarity.check("similarity", &mut faults);
-        self.entities.check("entities", &mut faults);
-        self.domains.check("domains", &mut faults);
-        self.permissions.check("permissions", &mut faults);
-        self.enrichment.check("enrichment", &self.properties, &mut faults);
-        self.search.check("search", &mut faults);
-        self.audit.check("audit", &mut faults);
-        self.poller.check("poller", &mut faults);
-        self.webhooks.check("webhooks", &mut faults);
-        for (index, collection) in self.collections.iter().enumerate() {
-            let key = format!("collections[{index}]");
-            if collection.name.is_empty() {
-                faults.add(&format!("{key}.name"), "must not be empty");
-            }
-            if self.collections[..index]
-                .iter()
-                .any(|other| other.name == collection.name)
-            {
-                faults.add(
-                    &format!("{key}.name"),
-                    &format!("'{}' is listed twice", collection.name),
-                );
-            }
-            collection
-                .similarity
-                .check(&format!("{key}.similarity"), &mut faults);
-        }
+        self.similarity.check("similarity", faults);
+        self.entities.check("entities", faults);
+        self.domains.check("domains", faults);
+        self.permissions.check("permissions", faults);
+        self.enrichment.check("enrichment", &self.properties, faults);
+        self.search.check("search", faults);
+        self.audit.check("audit", faults);
+        self.admin.check("admin", faults);
+        self.poller.check("poller", faults);
+        self.webhooks.check("webhooks", faults);
+        collection::check(&self.collections, &self.domains, "collections", faults);
         for name in self
             .properties
             .iter()
@@ -319,7 +323,6 @@ impl Config {
                 &format!("'{name}' is a property that the plugin sets itself"),
             );
         }
-        faults.into_result()
     }
 
     /// Whether documents of this collection are synced.
@@ -347,8 +350,16 @@ impl Config {
         all.find(|across| across.collections.iter().any(|name| name == collection))
     }
 
-    fn entry(&self, collection: &str) -> Option<&Collection> {
-        self.collections.iter().find(|entry| entry.name == collection)
+    /// The settings of a collection, if it has its own or a pattern's.
+    #[must_use]
+    pub fn entry(&self, collection: &str) -> Option<&Collection> {
+        entry(&self.collections, collection)
+    }
+
+    /// Whether documents of this collection, which are not synced, are taken out of the graph.
+    #[must_use]
+    pub fn removes(&self, collection: &str) -> bool {
+        self.enabled && !self.syncs(collection) && self.entry(collection).is_some_and(|entry| entry.remove)
     }
 
     /// What the client needs of it.

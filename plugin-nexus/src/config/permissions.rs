@@ -1,12 +1,12 @@
 //! Who may see a document.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Faults;
 
 /// What permissions do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PermissionsMode {
     /// Nothing: they are not read.
@@ -20,7 +20,7 @@ pub enum PermissionsMode {
 }
 
 /// `permissions:`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Permissions {
     /// What they do: `ignore`, `filter` or `isolate`. Default `ignore`.

@@ -1,12 +1,12 @@
 //! How changes in the graph are looked for, where no webhook tells of them.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Faults;
 
 /// `poller:`.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Poller {
     /// `auto`: while payloads are enriched and no webhook ever came; `on`; `off`. Default `auto`.
@@ -18,7 +18,7 @@ pub struct Poller {
 }
 
 /// When the graph is polled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PollerMode {
     /// While payloads are enriched and no webhook ever came.

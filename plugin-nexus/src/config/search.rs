@@ -1,13 +1,13 @@
 //! How documents are searched.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Faults;
 use crate::lexical::Language;
 
 /// `search:`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Search {
     /// The index of words.
@@ -15,7 +15,7 @@ pub struct Search {
 }
 
 /// `search.lexical:`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Lexical {
     /// Whether there is one. It stands in the plugin's folder, and tells which words each document has; where these may not leave the

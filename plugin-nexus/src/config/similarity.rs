@@ -1,13 +1,13 @@
 //! Which documents count as similar.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use vectorizer_plugin_api::model::Metric;
 
 use super::{Across, Faults};
 
 /// By what documents are compared.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SimilarityMethod {
     /// By their vectors.
@@ -38,7 +38,7 @@ impl SimilarityMethod {
 }
 
 /// `similarity:`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Similarity {
     /// By what documents are compared: `embedding`, `keyword` or `hybrid`. Default `embedding`.
@@ -60,7 +60,7 @@ pub struct Similarity {
 }
 
 /// `similarity.keyword:`.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keyword {
     /// The least overlap of an edge, 0 to 1. Default 0.2.
@@ -74,7 +74,7 @@ impl Default for Keyword {
 }
 
 /// `similarity.hybrid:`.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hybrid {
     /// The least score of an edge, 0 to 1. Default 0.5.
@@ -93,7 +93,7 @@ impl Default for Hybrid {
 }
 
 /// `similarity.cache:`. What is remembered is used only while nothing changes in the collection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SearchCacheSettings {
     /// Searches that are remembered at most, some 10 KiB each; 0: none. Default 1000.
@@ -112,7 +112,7 @@ impl Default for SearchCacheSettings {
 }
 
 /// `similarity.candidates:`. Scores as in [`Thresholds`].
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Candidates {
     /// Default 0.3.
@@ -164,7 +164,7 @@ impl Default for Similarity {
 }
 
 /// Scores of different metrics are not comparable, hence one threshold each.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
     /// Cosine similarity, -1 to 1. Default 0.75.
@@ -198,7 +198,7 @@ impl Thresholds {
 }
 
 /// What one collection has differently.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimilarityOverride {
     /// By what its documents are compared.

@@ -1,10 +1,10 @@
 //! How chunks and what they are parts of appear in the graph.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `structure:`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Structure {
     /// Whether what chunks are parts of is a node, with PART_OF and HAS_PART edges. Default true.

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Faults;
 use crate::backoff::Backoff;
 use crate::journal::{Attempts, Durability, Overflow, Settings};
 
 /// `sync:`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sync {
     /// Lanes that write nodes; one more writes edges. Default 2.
@@ -49,7 +49,7 @@ pub struct Sync {
 }
 
 /// What becomes of changes that find no room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OverflowPolicy {
     /// Their collection is compared with the store.

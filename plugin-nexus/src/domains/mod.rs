@@ -25,6 +25,7 @@ use vectorizer_plugin_api::model::JsonMap;
 pub use hierarchy::{Cycle, Hierarchy};
 pub use labels::Labels;
 pub use rules::Rules;
+pub(crate) use rules::is_of_pattern;
 pub use vectors::{Example, Unusable, VectorModel, Verdict};
 pub(crate) use words::words;
 
@@ -57,6 +58,15 @@ pub struct Membership {
     pub confidence: f32,
 }
 
+/// Where the settings of a collection say that its documents belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assigned<'a> {
+    /// The domain.
+    pub domain: &'a str,
+    /// Whether they belong there whatever they say; else those do that nothing speaks for.
+    pub only: bool,
+}
+
 /// A document, as far as it is looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
@@ -68,6 +78,8 @@ pub struct Subject<'a> {
     pub payload: Option<&'a JsonMap>,
     /// The vector; empty where it is not known.
     pub vector: &'a [f32],
+    /// What its collection's settings say.
+    pub assigned: Option<Assigned<'a>>,
 }
 
 /// What a classifier knows besides its rules.
@@ -182,21 +194,26 @@ impl Classifier {
                 found.extend(self.with_subdomain(name, share, &evidence));
             }
         }
-        if found.is_empty() {
-            found.push(Membership {
+        if !found.is_empty() {
+            return found;
+        }
+        match subject.assigned.and_then(|assigned| self.domain(assigned.domain)) {
+            Some(domain) => self.path(domain, 1.0),
+            None => vec![Membership {
                 domain: self.settings.default.clone(),
                 confidence: 0.0,
-            });
+            }],
         }
-        found
     }
 
-    /// The domain that a label or a rule decides.
+    /// The domain that a label, the collection's settings or a rule decides.
     fn decided(&self, subject: &Subject<'_>) -> Option<&str> {
         let named = self.knowledge.labels.domain(subject.collection, subject.id);
+        let only = subject.assigned.filter(|assigned| assigned.only);
         named
             .and_then(|domain| self.domain(domain))
             .or_else(|| self.label(subject.payload))
+            .or_else(|| self.domain(only?.domain))
             .or_else(|| self.rules.decisive(subject.collection, subject.payload))
     }
 
@@ -315,6 +332,7 @@ mod tests {
             id: "a",
             payload: payload.as_object(),
             vector: &[],
+            assigned: None,
         });
         found
             .into_iter()

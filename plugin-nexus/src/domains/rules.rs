@@ -110,7 +110,7 @@ impl Rules {
             let by_name = entry
                 .collections
                 .iter()
-                .any(|pattern| matches(pattern, collection));
+                .any(|pattern| is_of_pattern(pattern, collection));
             by_name
                 || entry.fields.iter().any(|(name, values)| {
                     let found = payload.and_then(|payload| field(payload, name));
@@ -164,7 +164,7 @@ impl Rules {
 }
 
 /// Whether a name is of a pattern, in which `*` stands for anything.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn is_of_pattern(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
         return false;
@@ -284,7 +284,7 @@ mod tests {
             ("*b*", "abc", true),
             ("**", "x", true),
         ] {
-            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+            assert_eq!(is_of_pattern(pattern, name), fits, "{pattern} {name}");
         }
     }
 
@@ -305,7 +305,7 @@ mod tests {
 
         #[test]
         fn a_glob_of_parts_fits_what_is_made_of_them(parts in proptest::collection::vec("[a-c]{0,3}", 1..4), gap in "[a-d]{0,3}") {
-            prop_assert!(matches(&parts.join("*"), &parts.join(&gap)));
+            prop_assert!(is_of_pattern(&parts.join("*"), &parts.join(&gap)));
         }
     }
 }

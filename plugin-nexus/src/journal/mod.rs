@@ -23,6 +23,7 @@
 mod across;
 mod changes;
 mod claim;
+mod clearing;
 mod commit;
 mod dead_letter;
 mod disk;
@@ -129,7 +130,7 @@ pub struct Depth {
 }
 
 /// What an acknowledged hint survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// An end of the process or the machine, but for the hints of the last interval; those the comparison with the store at

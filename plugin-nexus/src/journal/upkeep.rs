@@ -9,6 +9,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::changes::Changes;
@@ -35,7 +36,8 @@ const REOPEN: Backoff = Backoff {
 const CHUNK: usize = 1_000;
 
 /// How the journal does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "JournalState")]
 pub struct Condition {
     /// How this run began: `clean`, `after_crash`, `new`, or `rebuilt` where the journal of the last run could not be read.
     pub began: &'static str,

@@ -5,7 +5,7 @@
 //! rules is not read by the new ones.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tantivy::tokenizer::{
     AsciiFoldingFilter, Language as Stems, LowerCaser, RemoveLongFilter, SimpleTokenizer, Stemmer,
     TextAnalyzer, TokenStream,
@@ -17,7 +17,7 @@ pub(super) const VERSION: u32 = 1;
 const LONGEST_WORD: usize = 40;
 
 /// The language whose words are reduced to their stems; a store of many languages loses little by the wrong one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "names of languages")]
 pub enum Language {

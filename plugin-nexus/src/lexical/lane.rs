@@ -221,7 +221,7 @@ fn update(
     ids: &BTreeSet<Box<str>>,
 ) -> Result<usize, Trouble> {
     let wanted: Vec<Arc<str>> = ids.iter().map(|id| id.as_ref().into()).collect();
-    let found = match context.config.syncs(collection) {
+    let found = match context.config().syncs(collection) {
         true => context.documents(collection, &wanted, Fields::PAYLOAD)?,
         false => Vec::new(),
     };
@@ -250,7 +250,7 @@ fn bring_in(
     let mut changes = 0;
     for (document, digest) in documents.iter().zip(digests) {
         let touched = writer.has_touched(collection, &document.id);
-        match Entry::of(&context.config.permissions, collection, document) {
+        match Entry::of(&context.config().permissions, collection, document) {
             Some(entry) if touched || digest != Some(entry.digest) => {
                 writer.put(collection, &document.id, &entry)?;
                 lexical.indexed.fetch_add(1, Ordering::Relaxed);
@@ -294,7 +294,7 @@ fn compare(context: &Context, lexical: &Lexical, comparison: &Comparison) -> Res
             stage,
         });
     };
-    let is_ours = context.config.syncs(collection) && context.collection(collection)?.is_some();
+    let is_ours = context.config().syncs(collection) && context.collection(collection)?.is_some();
     if !is_ours {
         return with_writer(lexical, |writer, _| {
             writer.delete_collection(collection);

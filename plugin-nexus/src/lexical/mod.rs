@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use analysis::Language;
@@ -42,7 +43,8 @@ use index::{Index, Writer};
 use queue::Queue;
 
 /// How the text index does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "WordIndex")]
 pub struct Report {
     /// Documents in it.
     pub documents: u64,

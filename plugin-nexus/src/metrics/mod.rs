@@ -6,7 +6,7 @@
 mod scrape;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -18,6 +18,7 @@ use prometheus::{
 use scrape::gauge;
 pub(crate) use scrape::grow;
 
+use crate::graph::schema::EdgeType;
 use crate::job_metrics::JobMetrics;
 use crate::journal::{Batch, JournalError, Stage, Work};
 use crate::search_metrics::SearchMetrics;
@@ -91,6 +92,9 @@ pub struct Metrics {
     totals: Mutex<BTreeMap<String, Totals>>,
     labels: Mutex<BTreeSet<String>>,
     reconciled: Mutex<Option<Timestamp>>,
+    started: Timestamp,
+    /// When a batch was last done.
+    progressed: Mutex<Instant>,
 }
 
 impl Metrics {
@@ -309,6 +313,8 @@ impl Metrics {
             totals: Mutex::default(),
             labels: Mutex::default(),
             reconciled: Mutex::default(),
+            started: Timestamp::now(),
+            progressed: Mutex::new(Instant::now()),
         };
         let registry = &metrics.registry;
         registry.register(Box::new(metrics.sync.clone()))?;
@@ -362,6 +368,7 @@ impl Metrics {
 
     /// Counts what a stage did.
     pub fn batch_done(&self, stage: Stage, batch: &Batch, done: &Done, now_micros: u64) {
+        *self.progressed.lock() = Instant::now();
         let label = self.label(&batch.collection);
         if stage == Stage::Enrichment {
             let enriched = self.enrichments.with_label_values(&[label.as_str()]);
@@ -513,6 +520,21 @@ impl Metrics {
     /// When a comparison with the store last ended.
     pub fn last_reconcile(&self) -> Option<Timestamp> {
         *self.reconciled.lock()
+    }
+
+    /// When the counting began.
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// How long ago a batch was last done, or the counting began.
+    pub fn since_progress(&self) -> Duration {
+        self.progressed.lock().elapsed()
+    }
+
+    /// Edges of a type that were written as active and that were retracted since the start.
+    pub fn edges_of(&self, kind: EdgeType) -> [u64; 2] {
+        [&self.created, &self.retracted].map(|counter| counter.with_label_values(&[kind.name()]).get())
     }
 
     /// Totals by collection since the start.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
 use super::pace::Ceilings;
@@ -95,7 +95,7 @@ fn without_credentials(url: &Url) -> Url {
 }
 
 /// How the API key is sent. Nexus takes both, and reads the first first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {
     /// `Authorization: Bearer ..`.
@@ -106,7 +106,7 @@ pub enum Auth {
 }
 
 /// What stands for a secret.
-const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// A secret. It prints as `[redacted]`; only the client reads it.
 #[derive(Clone, PartialEq, Eq)]
@@ -121,6 +121,11 @@ impl ApiKey {
     /// Whether nothing was given: an environment reference that resolved to an empty text.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether `holds` says so of it.
+    pub(crate) fn is_held_by(&self, holds: impl FnOnce(&str) -> bool) -> bool {
+        holds(&self.0)
     }
 
     pub(super) fn expose(&self) -> &str {
@@ -150,6 +155,13 @@ impl<'de> Deserialize<'de> for ApiKey {
         String::deserialize(deserializer)
             .map(Self)
             .map_err(|_| D::Error::custom("must be a text; numbers need quotes"))
+    }
+}
+
+/// A key that is there shows as `[redacted]`, an empty one as empty.
+impl Serialize for ApiKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.is_empty() { "" } else { REDACTED })
     }
 }
 

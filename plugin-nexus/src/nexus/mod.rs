@@ -36,6 +36,7 @@ mod tls;
 
 pub use answer::{Rows, ServerStats};
 pub use client::NexusClient;
+pub(crate) use config::REDACTED;
 pub use config::{ApiKey, Auth, NexusConfig};
 pub use error::NexusError;
 pub(crate) use error::in_one_line;

@@ -119,6 +119,17 @@ impl Pace {
         }
     }
 
+    /// Other ceilings hold from now on.
+    pub fn set_ceilings(&self, ceilings: Ceilings) {
+        let now = now();
+        let rate = |ceiling: Option<u32>| ceiling.map(|rate| f64::from(rate.max(1)));
+        let mut core = self.core.lock();
+        core.statements
+            .set_ceiling(rate(ceilings.statements), LEAST_STATEMENTS, now);
+        core.documents
+            .set_ceiling(rate(ceilings.documents), LEAST_DOCUMENTS, now);
+    }
+
     /// Waits for a statement's turn.
     ///
     /// # Errors

@@ -81,6 +81,14 @@ impl Throttle {
         throttle
     }
 
+    /// Another ceiling holds from now on; what an overload left stays.
+    pub(super) fn set_ceiling(&mut self, ceiling: Option<f64>, floor: f64, now: Instant) {
+        self.advance(now);
+        self.ceiling = ceiling;
+        self.floor = floor.min(ceiling.unwrap_or(floor));
+        self.tokens = self.tokens.min(self.burst().unwrap_or_default());
+    }
+
     /// The rate in force, `None` where there is no limit.
     pub(super) fn limit(&mut self, now: Instant) -> Option<f64> {
         self.advance(now);

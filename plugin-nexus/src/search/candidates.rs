@@ -63,7 +63,7 @@ struct Answer {
 /// How many hits of each collection are asked for.
 pub(super) fn width(context: &Context, search: &Search) -> usize {
     let shown = search.offset + search.limit;
-    let is_partial = search.filter != Default::default() || !context.config.permissions.is_ignored();
+    let is_partial = search.filter != Default::default() || !context.config().permissions.is_ignored();
     let factor = if is_partial { FILTERED } else { 1 };
     ((2 * shown).max(LEAST_WIDTH) * factor).min(MOST_WIDTH)
 }

@@ -104,7 +104,7 @@ fn collect(context: &Context, mut request: CrossDomain) -> Result<(CrossDomain, 
         names = all
             .into_iter()
             .map(|collection| collection.name)
-            .filter(|name| context.config.syncs(name) && visibility.shows_collection(name))
+            .filter(|name| context.config().syncs(name) && visibility.shows_collection(name))
             .collect();
         names.sort();
     }

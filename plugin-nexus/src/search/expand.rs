@@ -185,7 +185,7 @@ fn members(
     most: usize,
 ) -> Result<Vec<DocumentId>, StageFault> {
     let access = |document: &DocumentId| -> Result<Option<u64>, JournalError> {
-        if context.config.permissions.is_ignored() {
+        if context.config().permissions.is_ignored() {
             return Ok(Some(0));
         }
         Ok(context.journal.state(document)?.map(|state| state.access))

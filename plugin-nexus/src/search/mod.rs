@@ -22,4 +22,4 @@ mod shown;
 mod visibility;
 
 pub use fusion::{Fused, Fusion, Normalisation, Place, Ranked, fuse};
-pub(crate) use routes::{respond, routes};
+pub(crate) use routes::endpoints;

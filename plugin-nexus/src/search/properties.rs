@@ -1,7 +1,8 @@
 //! What must hold of every request that users send.
 
 use super::fusion::Fusion;
-use super::request::{CrossDomain, Impact, Path, Search, Subject};
+use super::request::{CrossDomain, IMPACT, Impact, PATH, Path, Search, Subject};
+use crate::api::Query;
 use crate::journal::DocumentId;
 
 /// Any bytes as the body of a search: one that is taken is bounded, and one that is not is refused with the field.
@@ -30,11 +31,11 @@ pub fn body(bytes: &[u8]) {
 /// Any text as the query of a question about a document.
 pub fn query(text: &str) {
     let document = || DocumentId::new("c", "1");
-    match Impact::parse(document(), text) {
+    match Query::parse(text, IMPACT).and_then(|query| Impact::parse(document(), &query)) {
         Ok(impact) => assert!((1..=6).contains(&impact.hops) && (1..=500).contains(&impact.limit)),
         Err(error) => refused(&error.to_string()),
     }
-    match Path::parse(document(), text) {
+    match Query::parse(text, PATH).and_then(|query| Path::parse(document(), &query)) {
         Ok(path) => assert!((1..=6).contains(&path.hops) && path.types.len() <= 16),
         Err(error) => refused(&error.to_string()),
     }

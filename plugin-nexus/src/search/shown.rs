@@ -45,7 +45,7 @@ impl<'a> Terms<'a> {
 
     pub(super) fn visibility(&self) -> Visibility<'a> {
         Visibility {
-            permissions: &self.context.config.permissions,
+            config: self.context.config(),
             reader: self.reader,
             filter: self.filter,
         }
@@ -94,7 +94,7 @@ pub(super) fn domains(context: &Context, document: &DocumentId) -> Result<Vec<Ve
 /// The collections that the graph has documents of. Blocks.
 pub(super) fn synced(context: &Context) -> Result<Vec<String>, ApiError> {
     let mut collections = context.journal.collections()?;
-    collections.retain(|name| context.config.syncs(name));
+    collections.retain(|name| context.config().syncs(name));
     Ok(collections.into_iter().collect())
 }
 

@@ -3,6 +3,8 @@
 //! Invariant: a document that is not to be seen has no part in an answer whatever: it is no seed, no hit, no step of a path, and is in
 //! no count.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -11,13 +13,13 @@ use vectorizer_plugin_api::model::JsonMap;
 
 use super::request::{Dates, Filter, Reader};
 use crate::access::Access;
-use crate::config::Permissions;
+use crate::config::Config;
 use crate::payload::{field, is_encrypted};
 
 /// What decides for one search.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Visibility<'a> {
-    pub(super) permissions: &'a Permissions,
+    pub(super) config: Arc<Config>,
     pub(super) reader: &'a Reader,
     /// `None`: any document will do.
     pub(super) filter: Option<&'a Filter>,
@@ -26,7 +28,7 @@ pub(super) struct Visibility<'a> {
 impl Visibility<'_> {
     /// Whether the reader may see a document with this payload.
     pub(super) fn shows_to_reader(&self, collection: &str, payload: Option<&JsonMap>) -> bool {
-        self.is_visible(&Access::of(self.permissions, collection, payload))
+        self.is_visible(&Access::of(&self.config.permissions, collection, payload))
     }
 
     /// Whether a document with this payload is shown; its domains are the caller's to judge.
@@ -36,7 +38,7 @@ impl Visibility<'_> {
 
     /// Whether the reader may know of a collection at all.
     pub(super) fn shows_collection(&self, collection: &str) -> bool {
-        self.is_visible(&Access::of(self.permissions, collection, None))
+        self.is_visible(&Access::of(&self.config.permissions, collection, None))
     }
 
     fn is_visible(&self, access: &Access) -> bool {
@@ -114,13 +116,10 @@ mod tests {
             body[name] = value.clone();
         }
         let search = Search::parse(body.to_string().as_bytes(), true).unwrap();
-        let permissions = Permissions {
-            mode,
-            tenants: vec!["user_{tenant}:".into()],
-            ..Permissions::default()
-        };
+        let section =
+            json!({"nexus_url": "http://h", "permissions": {"tenants": ["user_{tenant}:"], "mode": mode}});
         let visibility = Visibility {
-            permissions: &permissions,
+            config: Arc::new(Config::from_section(section).unwrap()),
             reader: &search.reader,
             filter: Some(&search.filter),
         };

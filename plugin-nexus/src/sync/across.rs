@@ -52,10 +52,11 @@ impl<'a> AcrossSearch<'a> {
     /// # Errors
     /// `StageFault::Host`.
     pub(super) fn new(context: &'a Context, collection: &CollectionInfo) -> Result<Option<Self>, StageFault> {
-        let Some(across) = context.config.across_of(&collection.name) else {
+        let config = context.config();
+        let Some(across) = config.across_of(&collection.name) else {
             return Ok(None);
         };
-        let general = context.config.similarity_of(&collection.name).threshold;
+        let general = config.similarity_of(&collection.name).threshold;
         Ok(Some(Self {
             context,
             linked: linked(context, across, collection)?,
@@ -87,7 +88,7 @@ impl<'a> AcrossSearch<'a> {
                 let mut near = Vec::with_capacity(found.candidates.len());
                 for candidate in eligible(own_key.as_str(), &found.candidates, self.threshold) {
                     let theirs = targets.state(&candidate.id)?;
-                    let apart = self.context.deriver.isolates()
+                    let apart = self.context.deriver().isolates()
                         && theirs.is_some_and(|theirs| theirs.access != state.access);
                     if !apart {
                         near.push(candidate);
@@ -252,7 +253,7 @@ fn linked(
 ) -> Result<Vec<CollectionInfo>, StageFault> {
     let mut linked = Vec::new();
     for name in across.others(&collection.name) {
-        if !context.config.syncs(name) {
+        if !context.config().syncs(name) {
             continue;
         }
         if let Some(other) = context.collection(name)?

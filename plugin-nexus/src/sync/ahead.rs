@@ -106,7 +106,7 @@ fn read(context: &Context, batch: &Batch) -> Result<(Option<CollectionInfo>, Doc
         context.refresh_word_counts(collection)?;
     }
     let reads_texts = context
-        .config
+        .config()
         .similarity_of(&batch.collection)
         .method
         .reads_texts();

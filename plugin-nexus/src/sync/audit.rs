@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{Context, now_micros};
@@ -39,7 +40,7 @@ const NEWEST: usize = 200;
 const SHOWN: usize = 20;
 
 /// What an audit found.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct AuditReport {
     /// When it ended.
     pub at: Option<Timestamp>,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use crate::config::Verify;
 use crate::graph::verify::ReadBack;
 use crate::graph::{Capabilities, Graph};
 use crate::journal::Stage;
@@ -15,7 +14,6 @@ pub struct Connection {
     pub graph: Graph,
     /// What the probe found.
     pub capabilities: Arc<Capabilities>,
-    settings: Verify,
     /// Batches of nodes and of edges that are still verified whole.
     whole: [AtomicU32; 2],
     /// Whether something was written since the canary was moved.
@@ -23,20 +21,19 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(graph: Graph, capabilities: Arc<Capabilities>, settings: Verify) -> Self {
-        let whole = || AtomicU32::new(settings.first_batches);
+    pub(super) fn new(graph: Graph, capabilities: Arc<Capabilities>, first_batches: u32) -> Self {
+        let whole = || AtomicU32::new(first_batches);
         Self {
             graph,
             capabilities,
             whole: [whole(), whole()],
-            settings,
             written: AtomicBool::new(false),
         }
     }
 
     /// Which of the `written` documents of a batch are to be read back, in order, and how: all of the first batches, by their
-    /// buckets; then a sample, by their keys. At least one, unless sampling is switched off.
-    pub(super) fn sample(&self, stage: Stage, written: usize) -> (Vec<usize>, ReadBack) {
+    /// buckets; then this share, by their keys. At least one, unless it is 0.
+    pub(super) fn sample(&self, stage: Stage, written: usize, share: f64) -> (Vec<usize>, ReadBack) {
         if written == 0 {
             return (Vec::new(), ReadBack::ByKey);
         }
@@ -52,7 +49,6 @@ impl Connection {
         {
             return ((0..written).collect(), ReadBack::ByBucket);
         }
-        let share = self.settings.sample;
         if share <= 0.0 {
             return (Vec::new(), ReadBack::ByKey);
         }

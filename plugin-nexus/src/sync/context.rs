@@ -10,6 +10,8 @@ use super::breaker::Breaker;
 use super::document::CopyRules;
 use super::enrichment::EntityNames;
 use super::fault::StageFault;
+use super::gate::Gate;
+use super::in_force::InForce;
 use super::jobs::Jobs;
 use super::learning::{Learning, labels};
 use super::likeness::WordCounts;
@@ -27,6 +29,7 @@ use crate::journal::{Journal, Work};
 use crate::lexical::Lexical;
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
+use crate::settings::Settings;
 use crate::webhooks::outbound::Outbound;
 
 /// Threads among which the searches of a batch are shared out at most: the store serves others, too.
@@ -35,8 +38,11 @@ const MOST_THREADS: usize = 4;
 /// What all lanes share.
 #[derive(Debug)]
 pub struct Context {
-    /// The configuration in force.
-    pub config: Config,
+    in_force: InForce,
+    /// Where the settings come from.
+    pub settings: Settings,
+    /// Whether anything is worked on.
+    pub gate: Gate,
     /// The store.
     pub host: Host,
     /// The way to Nexus; what is there is reached through the link.
@@ -51,10 +57,6 @@ pub struct Context {
     pub jobs: Jobs,
     /// What is counted.
     pub metrics: Metrics,
-    /// What is copied from payloads.
-    pub copy_rules: CopyRules,
-    /// What documents are related to.
-    pub(crate) deriver: Deriver,
     /// Nodes that nobody is related to.
     pub orphans: OrphanSweep,
     /// What is learned from labelled documents.
@@ -74,6 +76,28 @@ pub struct Context {
     births: AtomicU64,
 }
 
+/// Sections that decide what becomes of documents of any collection.
+const DECISIVE: [&str; 7] = [
+    "similarity",
+    "structure",
+    "domains",
+    "entities",
+    "permissions",
+    "enrichment",
+    "properties",
+];
+
+/// Why another configuration did not come into force, or what became of it is not compared yet.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AdoptError {
+    /// Its rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] DeriveError),
+    /// It is in force, and the collections that it makes a difference for are not known.
+    #[error("the settings are in force, and what they change is found at the next comparison: {0}")]
+    Compare(#[from] StageFault),
+}
+
 /// What a store answers to a search.
 pub(in crate::sync) struct Nearest {
     /// Those that are near enough, closest first.
@@ -89,7 +113,8 @@ impl Context {
     /// [`DeriveError`], which the check of the configuration has ruled out.
     #[allow(clippy::too_many_arguments, reason = "one of each part")]
     pub fn new(
-        config: Config,
+        settings: Settings,
+        config: Arc<Config>,
         host: Host,
         client: Arc<NexusClient>,
         journal: Journal,
@@ -100,8 +125,6 @@ impl Context {
     ) -> Result<Self, DeriveError> {
         let labels = labels(&config, &journal).unwrap_or_default();
         let model = journal.taught_model().unwrap_or_default();
-        let deriver = Deriver::new(&config, Knowledge { model, labels })?;
-        let copy_rules = CopyRules::new(config.properties.clone());
         Ok(Self {
             breaker: Breaker::new(config.breaker.settings()),
             jobs: Jobs::load(&journal),
@@ -109,14 +132,14 @@ impl Context {
             words: WordCounts::default(),
             entity_names: EntityNames::default(),
             seen: SeenNodes::default(),
-            config,
+            gate: Gate::new(settings.is_paused()),
+            in_force: InForce::new(config, Knowledge { model, labels })?,
+            settings,
             host,
             client,
             journal,
             link: Link::default(),
             metrics,
-            copy_rules,
-            deriver,
             orphans: OrphanSweep::default(),
             learning: Learning::default(),
             outbound,
@@ -126,9 +149,59 @@ impl Context {
         })
     }
 
-    /// Changes with all settings that decide what a document becomes in the graph, and with what was learned.
-    pub(super) fn rules_digest(&self) -> u64 {
-        self.copy_rules.digest().rotate_left(1) ^ self.deriver.digest()
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.in_force.config()
+    }
+
+    /// What is copied from payloads.
+    pub fn copy_rules(&self) -> Arc<CopyRules> {
+        self.in_force.copy_rules()
+    }
+
+    /// What documents are related to.
+    pub(crate) fn deriver(&self) -> Arc<Deriver> {
+        self.in_force.deriver()
+    }
+
+    /// Changes with all settings that decide what a document of this collection becomes in the graph, and with what was learned.
+    pub(super) fn rules_digest(&self, collection: &str) -> u64 {
+        self.copy_rules().digest().rotate_left(1) ^ self.deriver().digest(collection)
+    }
+
+    /// Puts another configuration in force, once no lane works any more, and has those collections compared that it makes a
+    /// difference for.
+    ///
+    /// # Errors
+    /// `StageFault::Host`, `StageFault::Journal`, and a fault of the rules, which the check of the configuration has ruled out. The one
+    /// before stays in force then.
+    pub(crate) async fn adopt(self: &Arc<Self>, config: Arc<Config>) -> Result<(), AdoptError> {
+        let still = self.gate.still().await;
+        let before = self.config();
+        let labels = labels(&config, &self.journal).unwrap_or_default();
+        let model = self.journal.taught_model().unwrap_or_default();
+        self.in_force
+            .replace(Arc::clone(&config), Knowledge { model, labels })?;
+        self.client.pace().set_ceilings(config.limits.ceilings());
+        drop(still);
+        self.learning.ask();
+        self.blocking(move |context| context.compare_where(|name| differs(&before, &config, name)))
+            .await?;
+        Ok(())
+    }
+
+    /// Has those collections compared that store or journal know and `wanted` says so of. Blocks.
+    fn compare_where(&self, wanted: impl Fn(&str) -> bool) -> Result<(), StageFault> {
+        let mut names = self.journal.collections()?;
+        let store = self.host.collections()?;
+        names.extend(store.into_iter().map(|found| found.name));
+        for name in names.iter().filter(|name| wanted(name)) {
+            self.journal.mark_dirty(name);
+            if let Some(lexical) = &self.lexical {
+                lexical.compare(name);
+            }
+        }
+        Ok(())
     }
 
     /// The edge types of this Nexus that are not the plugin's; none where it cannot tell.
@@ -142,12 +215,12 @@ impl Context {
 
     /// A domain and those that hold it, from the top.
     pub fn domain_path(&self, name: &str) -> Vec<String> {
-        self.deriver.domain_path(name)
+        self.deriver().domain_path(name)
     }
 
     /// The work of enriching a payload, where that is asked for.
     pub fn enrichment(&self) -> Work {
-        match self.config.enrichment.enabled {
+        match self.config().enrichment.enabled {
             true => Work::ENRICHMENT,
             false => Work::NONE,
         }
@@ -244,13 +317,39 @@ impl Context {
     }
 
     /// The collection, `None` where it is gone. A name that is only an alias, as the old one of a renamed collection, is
-    /// gone too: its documents are the other collection's.
+    /// gone too: its documents are the other collection's; and so is one whose documents are to be taken out of the graph.
     ///
     /// # Errors
     /// `StageFault::Host`.
     pub fn collection(&self, name: &str) -> Result<Option<CollectionInfo>, StageFault> {
-        Ok(unless_gone(self.host.collection(name))?.filter(|found| found.name == name))
+        let found = unless_gone(self.host.collection(name))?;
+        Ok(found.filter(|found| found.name == name && !self.config().removes(name)))
     }
+}
+
+/// Whether what becomes of a collection in the graph may be another by these settings.
+fn differs(before: &Config, after: &Config, collection: &str) -> bool {
+    let general = |config: &Config| {
+        let mut shown = config.shown();
+        if let Some(shown) = shown.as_object_mut() {
+            shown.retain(|key, _| DECISIVE.contains(&key.as_str()));
+        }
+        shown
+    };
+    let own = |config: &Config| {
+        let entry = config.entry(collection);
+        (
+            config.syncs(collection),
+            config.removes(collection),
+            config.similarity_of(collection),
+            entry.and_then(|entry| {
+                entry
+                    .assigned()
+                    .map(|assigned| (assigned.domain.to_owned(), assigned.only))
+            }),
+        )
+    };
+    own(before) != own(after) || general(before) != general(after)
 }
 
 /// `None` where what was asked for does not exist.

@@ -22,6 +22,7 @@ use crate::kill_point::kill_point;
 use crate::lexical::{self, Lexical};
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
+use crate::settings::Settings;
 use crate::webhooks::outbound::{self, Outbound};
 
 /// How long the runtime's last threads are waited for.
@@ -33,6 +34,8 @@ pub struct Engine {
     context: Arc<Context>,
     intake: Intake,
     keeper: Keeper,
+    /// Asked at every hook.
+    durability: Durability,
     taking: AtomicBool,
     stop: watch::Sender<bool>,
     running: Mutex<Option<Running>>,
@@ -49,7 +52,12 @@ impl Engine {
     ///
     /// # Errors
     /// A journal that cannot be opened, or a client, thread or runtime that cannot be made.
-    pub fn open(config: Config, host: Host, data_dir: &Path) -> Result<Self, Fault> {
+    pub(crate) fn open(
+        settings: Settings,
+        config: Arc<Config>,
+        host: Host,
+        data_dir: &Path,
+    ) -> Result<Self, Fault> {
         let internal = |error: &dyn std::fmt::Display| Fault::new(FaultCode::Internal, error.to_string());
         let client = NexusClient::new(config.client()).map_err(|error| internal(&error))?;
         let journal = Journal::open(&data_dir.join("journal"), config.sync.journal())
@@ -75,7 +83,9 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|error| internal(&error))?;
+        let durability = config.sync.durability;
         let context = Context::new(
+            settings,
             config,
             host,
             Arc::new(client),
@@ -86,12 +96,13 @@ impl Engine {
             lexical,
         );
         let context = Arc::new(context.map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?);
-        let intake = Intake::start(Absorber(Arc::clone(&context)), context.config.sync.overflow())
+        let intake = Intake::start(Absorber(Arc::clone(&context)), context.config().sync.overflow())
             .map_err(|error| internal(&error))?;
         let keeper = Keeper::start(Arc::clone(&context)).map_err(|error| internal(&error))?;
         Ok(Self {
+            durability,
             keeper,
-            taking: AtomicBool::new(context.config.enabled),
+            taking: AtomicBool::new(context.config().enabled),
             context,
             intake,
             stop: watch::Sender::new(false),
@@ -104,7 +115,7 @@ impl Engine {
 
     /// Starts the work: the store answers now.
     pub fn start(&self) {
-        if !self.context.config.enabled {
+        if !self.context.config().enabled {
             return;
         }
         if let Some(Running { runtime, tasks }) = self.running.lock().as_mut() {
@@ -118,7 +129,7 @@ impl Engine {
             tasks.push(runtime.spawn(lexical::run(context(), self.stop.subscribe())));
             tasks.push(runtime.spawn(lane::run(context(), Stage::Edges, self.stop.subscribe())));
             tasks.push(runtime.spawn(lane::run(context(), Stage::Enrichment, self.stop.subscribe())));
-            for _ in 0..self.context.config.sync.worker_threads {
+            for _ in 0..self.context.config().sync.worker_threads {
                 tasks.push(runtime.spawn(lane::run(context(), Stage::Nodes, self.stop.subscribe())));
             }
         }
@@ -173,7 +184,7 @@ impl Engine {
 
     fn take(&self, event: impl FnOnce() -> IntakeEvent) -> Result<(), FaultCode> {
         if self.taking.load(Ordering::Acquire) {
-            if self.context.config.sync.durability == Durability::Group {
+            if self.durability == Durability::Group {
                 return self
                     .intake
                     .push_durable(event())
@@ -183,7 +194,7 @@ impl Engine {
             return Ok(());
         }
         // A plugin that is switched off has no need of hints: when it is on again, everything is compared.
-        Err(if self.context.config.enabled {
+        Err(if self.context.config().enabled {
             FaultCode::Closed
         } else {
             FaultCode::Unsupported
@@ -254,7 +265,7 @@ impl Journaling for Absorber {
                 ids,
                 ends,
                 at_micros,
-            } if context.config.syncs(collection) => {
+            } if context.config().syncs(collection) => {
                 let journal = &context.journal;
                 if let Some(lexical) = &context.lexical {
                     lexical.changed(collection, split(ids, ends));

@@ -54,7 +54,7 @@ impl Keeper {
 }
 
 fn keep(context: &Context, stop: &(Mutex<bool>, Condvar)) {
-    let interval = Duration::from_millis(context.config.sync.flush_interval_ms);
+    let interval = Duration::from_millis(context.config().sync.flush_interval_ms);
     let mut look = Instant::now() + LOOK;
     let mut failing = false;
     let mut stopped = stop.0.lock();

@@ -67,11 +67,13 @@ pub struct Failed {
 struct Next {
     batch: Batch,
     ahead: Ahead,
+    /// What was looked up is of use while the settings are those of then.
+    turn: u64,
 }
 
 /// Works until `stop` says true.
 pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Receiver<bool>) {
-    let most = context.config.sync.batch_size;
+    let most = context.config().sync.batch_size;
     let mut size = match stage {
         Stage::Nodes | Stage::Enrichment => BatchSize::fixed(most),
         Stage::Edges => BatchSize::between(EDGE_BATCH, most),
@@ -81,6 +83,14 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
         // Nothing is held while Nexus is waited for.
         if !context.link.is_ready() {
             put_back(&context, next.take());
+        }
+        if context.gate.is_paused() {
+            put_back(&context, next.take());
+        }
+        tokio::select! {
+            biased;
+            _ = stop.changed() => continue,
+            () = context.gate.open() => {}
         }
         let connection = tokio::select! {
             biased;
@@ -92,15 +102,19 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
             _ = stop.changed() => continue,
             permit = context.breaker.permit() => permit,
         };
+        let working = context.gate.work().await;
+        if next.as_ref().is_some_and(|next| next.turn != context.gate.turn()) {
+            put_back(&context, next.take());
+        }
         // It may have waited for long.
-        if !context.link.is_ready() || connection.graph.session().is_ended() {
+        if context.gate.is_paused() || !context.link.is_ready() || connection.graph.session().is_ended() {
             continue;
         }
         // More work may fill the batch that is to be had soon.
         let something = context.journal.work(IDLE);
         let pace = context.client.pace();
         let claimed = match next.take() {
-            Some(Next { batch, ahead }) => Ok((Claimable::Batch(batch), Some(ahead))),
+            Some(Next { batch, ahead, .. }) => Ok((Claimable::Batch(batch), Some(ahead))),
             None => context
                 .journal
                 .claim(stage, pace.most_documents(size.documents()))
@@ -151,7 +165,7 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
                 PAUSE
             }
         };
-        drop(permit);
+        drop((permit, working));
         tokio::select! {
             biased;
             _ = stop.changed() => {}
@@ -171,7 +185,11 @@ async fn look_ahead(context: &Arc<Context>, most: usize) -> Option<Next> {
         false => ahead::look(context, &batch).await.map_err(drop),
     };
     match ahead {
-        Ok(ahead) => Some(Next { batch, ahead }),
+        Ok(ahead) => Some(Next {
+            batch,
+            ahead,
+            turn: context.gate.turn(),
+        }),
         // The lane meets the fault again by itself, and says so.
         Err(()) => {
             end_untouched(context, &batch);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use vectorizer_plugin_api::model::Fields;
@@ -30,7 +31,7 @@ const PAGE: usize = 500;
 const MAX_COMPONENTS: usize = 16 * 1024 * 1024;
 
 /// What was learned last.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct Lesson {
     /// When.
     pub at: Option<Timestamp>,
@@ -63,15 +64,14 @@ impl Learning {
 
 /// Learns at the start and when asked, until `stop` says true.
 pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
-    if !context.config.domains.enabled {
-        return;
-    }
     while !*stop.borrow_and_update() {
-        match context.blocking(learn).await {
-            Ok(lesson) => *context.learning.last.lock() = lesson,
-            Err(fault) => {
-                tracing::warn!(%fault, "nothing could be learned from labelled documents");
-                context.learning.last.lock().error = Some(fault.to_string());
+        if context.config().domains.enabled {
+            match context.blocking(learn).await {
+                Ok(lesson) => *context.learning.last.lock() = lesson,
+                Err(fault) => {
+                    tracing::warn!(%fault, "nothing could be learned from labelled documents");
+                    context.learning.last.lock().error = Some(fault.to_string());
+                }
             }
         }
         tokio::select! {
@@ -87,9 +87,10 @@ type Labelled = (String, Vec<f32>);
 
 /// Scans, learns, and has documents classified anew where that makes a difference. Blocks.
 fn learn(context: &Context) -> Result<Lesson, StageFault> {
+    let config = context.config();
     let mut collections = context.host.collections()?;
-    collections.retain(|collection| context.config.syncs(&collection.name));
-    let labels = labels(&context.config, &context.journal)?;
+    collections.retain(|collection| config.syncs(&collection.name));
+    let labels = labels(&config, &context.journal)?;
     let mut gathered = Gathered {
         context,
         labels: &labels,
@@ -99,7 +100,7 @@ fn learn(context: &Context) -> Result<Lesson, StageFault> {
     for collection in &collections {
         gathered.named(&collection.name)?;
     }
-    if context.config.domains.label_field.is_some() {
+    if config.domains.label_field.is_some() {
         for collection in &collections {
             gathered.by_field(&collection.name)?;
         }
@@ -123,10 +124,12 @@ fn learn(context: &Context) -> Result<Lesson, StageFault> {
         model: model.clone(),
         labels,
     };
-    if let Some(classifier) = context.deriver.taught(knowledge) {
+    // Should the settings be replaced meanwhile, those after them learn anew.
+    let deriver = context.deriver();
+    if let Some(classifier) = deriver.taught(knowledge) {
         // First on disk: what a restart would forget must not have been used.
         context.journal.set_taught_model(model.as_ref())?;
-        context.deriver.adopt(classifier);
+        deriver.adopt(classifier);
         tracing::info!(
             documents = most.len(),
             domains = labelled.len(),
@@ -188,7 +191,7 @@ impl Gathered<'_> {
             let ids: Vec<Arc<str>> = page.iter().map(|(id, _)| (*id).into()).collect();
             for document in self.context.documents(collection, &ids, Fields::VECTOR)? {
                 if let Some(domain) = self.labels.domain(collection, &document.id)
-                    && self.context.deriver.knows_domain(domain)
+                    && self.context.deriver().knows_domain(domain)
                 {
                     self.take(domain.to_owned(), document.vector);
                 }
@@ -210,7 +213,7 @@ impl Gathered<'_> {
             };
             for document in page.documents {
                 if self.labels.domain(collection, &document.id).is_none()
-                    && let Some(domain) = self.context.deriver.label(document.payload.as_ref())
+                    && let Some(domain) = self.context.deriver().label(document.payload.as_ref())
                 {
                     self.take(domain, document.vector);
                 }

@@ -39,9 +39,10 @@ impl Context {
     /// # Errors
     /// [`JournalError`].
     pub(super) fn likeness(&self, collection: &str, document: &Document) -> Result<u64, JournalError> {
-        let settings = self.config.similarity_of(collection);
+        let config = self.config();
+        let settings = config.similarity_of(collection);
         let mut digests = vec![vector_digest(&document.vector), settings.digest()];
-        let across = self.config.across_of(collection);
+        let across = config.across_of(collection);
         digests.extend(across.map(|across| across.digest(settings.threshold)));
         if !settings.method.reads_texts() {
             return Ok(likeness_digest(&digests, Text::default()));
@@ -78,7 +79,7 @@ impl Context {
     /// `StageFault::Host`, `StageFault::Journal`.
     pub(super) fn refresh_word_counts(&self, collection: &CollectionInfo) -> Result<(), StageFault> {
         let name = &collection.name;
-        if !self.config.similarity_of(name).method.reads_texts() {
+        if !self.config().similarity_of(name).method.reads_texts() {
             return Ok(());
         }
         let before = self.word_counts(name)?;

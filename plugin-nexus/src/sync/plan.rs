@@ -119,7 +119,7 @@ impl<'a> Search<'a> {
     /// # Errors
     /// `StageFault::Journal`.
     pub(super) fn new(context: &'a Context, collection: CollectionInfo) -> Result<Self, StageFault> {
-        let settings = context.config.similarity_of(&collection.name);
+        let settings = context.config().similarity_of(&collection.name);
         let words = match settings.method.reads_texts() {
             true => context.word_counts(&collection.name)?,
             false => None,
@@ -262,7 +262,7 @@ impl<'a> Search<'a> {
             let eligible: Vec<Candidate> = eligible
                 .into_iter()
                 .filter(|other| {
-                    !self.context.deriver.isolates()
+                    !self.context.deriver().isolates()
                         || known(&other.id).is_none_or(|theirs| theirs.access == state.access)
                 })
                 .collect();

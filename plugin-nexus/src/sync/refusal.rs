@@ -33,7 +33,7 @@ pub(super) fn seen(
     Ok(Seen {
         fingerprint: fingerprint(document.payload.as_ref()),
         vector: fields.vector.then(likeness).transpose()?,
-        copy_rules: context.rules_digest(),
+        copy_rules: context.rules_digest(collection),
     })
 }
 

@@ -39,7 +39,7 @@ const START_TOLERANCE: Duration = Duration::from_secs(2);
 
 /// Watches until `stop` says true.
 pub(super) async fn supervise(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
-    let cap = Duration::from_millis(context.config.sync.max_retry_delay_ms);
+    let cap = Duration::from_millis(context.config().sync.max_retry_delay_ms);
     let mut supervisor = Supervisor::new(&context);
     let mut wait = FIRST_WAIT;
     while !*stop.borrow_and_update() {
@@ -300,7 +300,7 @@ impl<'a> Supervisor<'a> {
             unreadable,
         })?;
         self.changed = false;
-        let connection = Connection::new(graph, capabilities, context.config.verify.clone());
+        let connection = Connection::new(graph, capabilities, context.config().verify.first_batches);
         let connection = Arc::new(connection);
         self.connection = Some(Arc::clone(&connection));
         self.refused = None;

@@ -10,11 +10,14 @@
 //! | 413, 415 | too long; not JSON |
 //! | 503 | no room or no disk at present: come again |
 
-use serde_json::json;
-use vectorizer_plugin_api::{Access, Request, Response, Route};
+use schemars::JsonSchema;
+use serde::Serialize;
+use vectorizer_plugin_api::model::JsonMap;
+use vectorizer_plugin_api::{Access, Request, Response};
 
 use super::event::{EventError, GraphEvent, Touched};
 use super::signature::Forgery;
+use crate::api::{Call, Endpoint, respond};
 use crate::journal::{DocumentId, JournalError, Receipt, Work, unix_micros};
 use crate::kill_point::kill_point;
 use crate::sync::Context;
@@ -78,36 +81,70 @@ impl Refusal {
     }
 }
 
-/// The routes to be registered.
-pub(crate) fn routes() -> impl Iterator<Item = Route> {
-    [ANY, RELATIONSHIP, NODE]
-        .into_iter()
-        .map(|path| Route::new("POST", path, Access::Public))
+pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
+    [
+        (ANY, "Tell of a change in the graph"),
+        (
+            RELATIONSHIP,
+            "Tell of a relationship that was made, changed or deleted",
+        ),
+        (NODE, "Tell of a node that was changed"),
+    ]
+    .into_iter()
+    .map(|(path, summary)| {
+        Endpoint::raw::<Taken>("POST", path, summary, receive)
+            .for_whom(Access::Public)
+            .takes::<JsonMap>()
+            .also_answers(202)
+            .refuses(&[401, 404, 415])
+    })
 }
 
-/// Answers a delivery; `None` where the request is for none of these routes. Blocks while the journal is written out.
-pub(crate) fn respond(context: &Context, request: &Request) -> Option<Response> {
-    if request.method != "POST" || ![ANY, RELATIONSHIP, NODE].contains(&request.path.as_str()) {
-        return None;
-    }
-    let taken = take(context, request);
+/// A delivery was taken (202), or was taken before (200).
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeliveryTaken")]
+struct Taken {
+    /// `taken` or `known`.
+    state: &'static str,
+    /// Documents that are looked at for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<usize>,
+}
+
+/// Answers a delivery. Blocks while the journal is written out.
+fn receive(call: &Call<'_>) -> Response {
+    let context = call.context();
+    let taken = take(context, call.request);
     let label = match &taken {
         Ok((Receipt::Known, _)) => "duplicate",
         Ok(_) => "taken",
         Err(refusal) => refusal.label(),
     };
     context.metrics.webhook_received(label);
-    Some(match taken {
-        Ok((Receipt::Known, _)) => Response::json(200, &json!({"state": "known"})),
-        Ok((_, documents)) => Response::json(202, &json!({"state": "taken", "documents": documents})),
+    match taken {
+        Ok((Receipt::Known, _)) => respond(
+            200,
+            Ok(Taken {
+                state: "known",
+                documents: None,
+            }),
+        ),
+        Ok((_, documents)) => respond(
+            202,
+            Ok(Taken {
+                state: "taken",
+                documents: Some(documents),
+            }),
+        ),
         Err(refusal) => refusal.response(),
-    })
+    }
 }
 
 /// Takes a delivery; answers how many documents it makes look at.
 fn take(context: &Context, request: &Request) -> Result<(Receipt, usize), Refusal> {
-    let settings = &context.config.webhooks.inbound;
-    if !settings.is_on() || !context.config.enabled {
+    let config = context.config();
+    let settings = &config.webhooks.inbound;
+    if !settings.is_on() || !config.enabled {
         return Err(Refusal::Off);
     }
     if request.body.len() > settings.max_body_bytes {
@@ -127,7 +164,7 @@ fn take(context: &Context, request: &Request) -> Result<(Receipt, usize), Refusa
     let work: Vec<(DocumentId, Work)> = event
         .documents
         .into_iter()
-        .filter(|(collection, _)| context.config.syncs(collection) && !work.is_none())
+        .filter(|(collection, _)| context.config().syncs(collection) && !work.is_none())
         .map(|(collection, id)| (DocumentId::new(collection, id), work))
         .collect();
     // A delivery is genuine until its time, which may lie ahead by the tolerance, is past by the tolerance.

@@ -23,6 +23,6 @@ mod secret;
 mod signature;
 
 pub use event::{EventError, GraphEvent, Touched};
-pub(crate) use inbound::{respond, routes};
+pub(crate) use inbound::endpoints;
 pub use secret::{PlainSecret, Secret, SecretError};
 pub use signature::{DeliveryId, Forgery, Keyring};

@@ -175,6 +175,7 @@ fn classify<'a>(taught: &Taught, way: Way, documents: &[&'a Document]) -> Scored
                 id: &document.labelled.id,
                 payload: Some(&document.payload),
                 vector: &document.labelled.embedding,
+                assigned: None,
             };
             let (domain, confidence) = match way {
                 Way::Vectors => {

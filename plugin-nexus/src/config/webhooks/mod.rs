@@ -3,7 +3,7 @@
 mod outbound;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use outbound::Outbound;
 
@@ -11,7 +11,7 @@ use super::Faults;
 use crate::webhooks::{Keyring, PlainSecret, Secret};
 
 /// `webhooks:`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Webhooks {
     /// Those that are taken.
@@ -21,7 +21,7 @@ pub struct Webhooks {
 }
 
 /// `webhooks.inbound:`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Inbound {
     /// Secrets of Standard Webhooks, each of which is good: several while one is replaced. Default none.

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::Faults;
 use crate::webhooks::outbound::{Guard, STANDARD_SCHEDULE};
 
 /// `webhooks.outbound:`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Outbound {
     /// Private, loopback and other special networks that may be sent to, as `10.1.0.0/16`. Default none.

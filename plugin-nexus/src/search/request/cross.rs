@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::checks::{self, list, names, range};
@@ -33,7 +34,7 @@ pub(in crate::search) struct CrossDomain {
 }
 
 /// How results are put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::search) enum Shape {
     /// One list.
@@ -43,9 +44,11 @@ pub(in crate::search) enum Shape {
     Grouped,
 }
 
-#[derive(Deserialize)]
+/// What is looked for, in which domains, and how.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Body {
+#[schemars(rename = "CrossDomainSearch")]
+pub(in crate::search) struct CrossBody {
     #[serde(default)]
     vector: Option<Vec<f32>>,
     #[serde(default)]
@@ -105,7 +108,7 @@ impl CrossDomain {
         has_lexical: bool,
         knows: impl Fn(&str) -> bool,
     ) -> Result<Self, ApiError> {
-        let body: Body = api::body(body)?;
+        let body: CrossBody = api::body(body)?;
         let subject = parts::subject(body.vector, body.text, body.document)?;
         list("collections", &body.collections, 0)?;
         names("exclude_collections", &body.exclude_collections)?;

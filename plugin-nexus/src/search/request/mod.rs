@@ -10,6 +10,7 @@ mod reach;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use vectorizer_plugin_api::model::JsonMap;
 
@@ -20,8 +21,8 @@ use crate::journal::DocumentId;
 use checks::{list, range};
 use parts::{FilterBody, FusionBody, GraphBody, Named, WeightsBody, second, ten};
 
-pub(super) use cross::{CrossDomain, Shape};
-pub(super) use reach::{Impact, Path};
+pub(super) use cross::{CrossBody, CrossDomain, Shape};
+pub(super) use reach::{IMPACT, Impact, PATH, Path, RELATED};
 
 const MOST_RESULTS: usize = 100;
 const LAST_RESULT: usize = 1_000;
@@ -131,9 +132,11 @@ pub(super) struct Dates {
     pub(super) to: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
+/// What is looked for, and how.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Body {
+#[schemars(rename = "HybridSearch")]
+pub(super) struct HybridBody {
     #[serde(default)]
     vector: Option<Vec<f32>>,
     #[serde(default)]
@@ -169,7 +172,7 @@ struct Body {
 impl Search {
     /// Reads the body of a request; `has_lexical` says whether there is a text index.
     pub(super) fn parse(body: &[u8], has_lexical: bool) -> Result<Self, ApiError> {
-        let body: Body = api::body(body)?;
+        let body: HybridBody = api::body(body)?;
         let subject = parts::subject(body.vector, body.text, body.document)?;
         let collections = collections(body.collections, &subject)?;
         range("limit", body.limit, 1, MOST_RESULTS)?;
@@ -191,7 +194,6 @@ impl Search {
     }
 }
 
-const MOST_RELATED: usize = 100;
 /// What one entity leads to, where it is asked what has to do with one document.
 const RELATED_FAN_OUT: usize = 200;
 
@@ -204,7 +206,7 @@ impl Search {
     ) -> Result<Self, ApiError> {
         let graph = GraphBody {
             types: reach::list(query, "types")?,
-            hops: query.count("hops", 1, 3)?,
+            hops: query.count("hops")?,
             fan_out: RELATED_FAN_OUT,
             spread: 1.0,
             ..GraphBody::default()
@@ -219,7 +221,7 @@ impl Search {
         Ok(Self {
             subject: Subject::Document(document),
             collections,
-            limit: query.count("limit", 20, MOST_RELATED)?,
+            limit: query.count("limit")?,
             offset: 0,
             fusion: Fusion::WeightedSum(Normalisation::MinMax),
             weights: Weights {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use vectorizer_plugin_api::model::JsonMap;
@@ -19,39 +20,44 @@ const LONGEST_TEXT: usize = 64 << 10;
 /// Components of a vector at most.
 const MOST_COMPONENTS: usize = 65_536;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DocumentName")]
 pub(super) struct Named {
     pub(super) collection: String,
     pub(super) id: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Fusion")]
 pub(super) struct FusionBody {
     method: Method,
     k: Option<f64>,
     normalization: Option<Normalisation>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "FusionMethod")]
 enum Method {
     Rrf,
     #[default]
     WeightedSum,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Weights")]
 pub(super) struct WeightsBody {
     vector: Option<f64>,
     lexical: Option<f64>,
     graph: Option<f64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "GraphReach")]
 pub(super) struct GraphBody {
     pub(super) similar: bool,
     pub(super) mentions: bool,
@@ -78,8 +84,9 @@ impl Default for GraphBody {
     }
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Filter")]
 pub(super) struct FilterBody {
     domains: BTreeSet<String>,
     doc_types: BTreeSet<String>,
@@ -87,8 +94,9 @@ pub(super) struct FilterBody {
     dates: Option<DatesBody>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Dates")]
 struct DatesBody {
     field: String,
     #[serde(default)]

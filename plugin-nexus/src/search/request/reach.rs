@@ -1,13 +1,45 @@
 //! Questions about the graph around a document, asked in a query.
 
 use super::{Reader, checks, parts};
-use crate::api::{ApiError, Query};
+use crate::api::{ApiError, Parameter, Query};
 use crate::graph::ForeignType;
 use crate::journal::DocumentId;
 
-const MOST_HOPS: usize = 6;
-const MOST_DEPENDENTS: usize = 500;
-const LONGEST_BUDGET: usize = 30_000;
+const TYPES: Parameter = Parameter::text(
+    "types",
+    "Types of edges that are followed, with commas between them",
+);
+const PRINCIPALS: Parameter = Parameter::text("principals", "For whom it is asked, with commas between them");
+const TENANT: Parameter = Parameter::text("tenant", "For whose tenant it is asked");
+const BUDGET: Parameter = Parameter::count("budget_ms", "Most time that it may take", 5_000, 30_000);
+
+/// What a question about what has to do with a document may hold.
+pub(in crate::search) const RELATED: &[Parameter] = &[
+    TYPES,
+    Parameter::count("hops", "How far edges are followed", 1, 3),
+    Parameter::count("limit", "Most documents of the answer", 20, 100),
+    PRINCIPALS,
+    TENANT,
+];
+/// And about what depends on it.
+pub(in crate::search) const IMPACT: &[Parameter] = &[
+    TYPES,
+    Parameter::count("hops", "How far edges are followed", 3, 6),
+    Parameter::count("limit", "Most documents of the answer", 100, 500),
+    BUDGET,
+    PRINCIPALS,
+    TENANT,
+];
+/// And about how it has to do with another.
+pub(in crate::search) const PATH: &[Parameter] = &[
+    Parameter::text("to_collection", "The other's collection; left out: the same"),
+    Parameter::required("to_id", "The other's id"),
+    TYPES,
+    Parameter::count("hops", "How far edges are followed", 4, 6),
+    BUDGET,
+    PRINCIPALS,
+    TENANT,
+];
 
 /// What depends on a document.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,32 +66,20 @@ pub(in crate::search) struct Path {
 }
 
 impl Impact {
-    pub(in crate::search) fn parse(document: DocumentId, query: &str) -> Result<Self, ApiError> {
-        let known = ["types", "hops", "limit", "budget_ms", "principals", "tenant"];
-        let query = Query::parse(query, &known)?;
+    pub(in crate::search) fn parse(document: DocumentId, query: &Query) -> Result<Self, ApiError> {
         Ok(Self {
             document,
-            types: parts::types("types", &list(&query, "types")?)?,
-            hops: query.count("hops", 3, MOST_HOPS)?,
-            limit: query.count("limit", 100, MOST_DEPENDENTS)?,
-            budget_ms: query.count("budget_ms", 5_000, LONGEST_BUDGET)? as u64,
-            reader: reader(&query)?,
+            types: parts::types("types", &list(query, "types")?)?,
+            hops: query.count("hops")?,
+            limit: query.count("limit")?,
+            budget_ms: query.count("budget_ms")? as u64,
+            reader: reader(query)?,
         })
     }
 }
 
 impl Path {
-    pub(in crate::search) fn parse(from: DocumentId, query: &str) -> Result<Self, ApiError> {
-        let known = [
-            "to_collection",
-            "to_id",
-            "types",
-            "hops",
-            "budget_ms",
-            "principals",
-            "tenant",
-        ];
-        let query = Query::parse(query, &known)?;
+    pub(in crate::search) fn parse(from: DocumentId, query: &Query) -> Result<Self, ApiError> {
         let collection = query.text("to_collection")?.unwrap_or(&from.collection);
         let id = query.required("to_id")?;
         for (field, name) in [("to_collection", collection), ("to_id", id)] {
@@ -68,10 +88,10 @@ impl Path {
         Ok(Self {
             to: DocumentId::new(collection, id),
             from,
-            types: parts::types("types", &list(&query, "types")?)?,
-            hops: query.count("hops", 4, MOST_HOPS)?,
-            budget_ms: query.count("budget_ms", 5_000, LONGEST_BUDGET)? as u64,
-            reader: reader(&query)?,
+            types: parts::types("types", &list(query, "types")?)?,
+            hops: query.count("hops")?,
+            budget_ms: query.count("budget_ms")? as u64,
+            reader: reader(query)?,
         })
     }
 }
@@ -99,10 +119,12 @@ mod tests {
     #[test]
     fn questions_are_read_and_bounded() {
         let from = || DocumentId::new("c", "1");
-        let impact = Impact::parse(from(), "types=CITES,USES&principals=hr").unwrap();
-        assert_eq!((impact.types.len(), impact.hops, impact.limit), (2, 3, 100));
-        let path = Path::parse(from(), "to_id=2").unwrap();
-        assert_eq!(path.to, DocumentId::new("c", "2"));
+        let impact = |text: &str| Query::parse(text, IMPACT).and_then(|query| Impact::parse(from(), &query));
+        let path = |text: &str| Query::parse(text, PATH).and_then(|query| Path::parse(from(), &query));
+        let found = impact("types=CITES,USES&principals=hr").unwrap();
+        assert_eq!((found.types.len(), found.hops, found.limit), (2, 3, 100));
+        let found = path("to_id=2").unwrap();
+        assert_eq!(found.to, DocumentId::new("c", "2"));
         let fault = |result: Result<(), ApiError>| result.unwrap_err().to_string();
         for (query, field) in [
             ("hops=7", "hops"),
@@ -111,7 +133,7 @@ mod tests {
             ("types=SIMILAR_TO", "types[0]"),
             ("tpyes=A", "tpyes"),
         ] {
-            let error = fault(Impact::parse(from(), query).map(drop));
+            let error = fault(impact(query).map(drop));
             assert!(error.starts_with(&format!("{field}: ")), "{error}");
         }
         for (query, field) in [
@@ -119,7 +141,7 @@ mod tests {
             ("to_id=", "to_id"),
             ("to_id=1&budget_ms=0", "budget_ms"),
         ] {
-            let error = fault(Path::parse(from(), query).map(drop));
+            let error = fault(path(query).map(drop));
             assert!(error.starts_with(&format!("{field}: ")), "{error}");
         }
     }

@@ -53,7 +53,7 @@ pub(super) async fn run(
     let plans = compare(context, batch, collection, &documents, found, unknown).await?;
 
     let mut related = relations::plan(context, &connection.graph, batch, documents, derived, epoch).await?;
-    let method = context.config.similarity_of(&batch.collection).method.name();
+    let method = context.config().similarity_of(&batch.collection).method.name();
     let mut rows = similar_rows(batch, method, &plans)?;
     for (id, plan) in &related.plans {
         rows.extend(plan.edges.iter().map(|edge| Row {
@@ -69,7 +69,7 @@ pub(super) async fn run(
         .iter()
         .filter(|plan| !refused.contains_key(&plan.id))
         .collect();
-    let (chosen, _) = connection.sample(Stage::Edges, kept.len());
+    let (chosen, _) = connection.sample(Stage::Edges, kept.len(), context.config().verify.sample);
     let sample: Vec<(WrittenEdges, Vec<Edge>)> = chosen
         .into_iter()
         .map(|at| {
@@ -84,7 +84,7 @@ pub(super) async fn run(
     verify_relations(context, connection, batch, &related, &refused).await?;
     kill_point("verified-edges");
     related.delete_orphans(context, &connection.graph).await?;
-    let enriches = context.config.enrichment.enabled;
+    let enriches = context.config().enrichment.enabled;
     Ok(settle(batch, plans, related, &refused, epoch, enriches))
 }
 
@@ -101,7 +101,7 @@ async fn verify_relations(
         .iter()
         .filter(|(id, plan)| !plan.edges.is_empty() && !refused.contains_key(*id))
         .collect();
-    let (chosen, _) = connection.sample(Stage::Edges, written.len());
+    let (chosen, _) = connection.sample(Stage::Edges, written.len(), context.config().verify.sample);
     let sample: Vec<(DocumentKey, &RelationPlan)> = chosen
         .into_iter()
         .map(|at| Ok((key(&batch.document(written[at].0))?, written[at].1)))

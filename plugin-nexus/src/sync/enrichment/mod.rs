@@ -78,7 +78,7 @@ struct Surroundings {
 
 /// Whether a payload says nothing of the graph, and should: it is new, or somebody replaced it.
 pub(super) fn is_missing(context: &Context, payload: Option<&JsonMap>) -> bool {
-    context.config.enrichment.enabled && !payload.is_some_and(|payload| payload.contains_key(OURS))
+    context.config().enrichment.enabled && !payload.is_some_and(|payload| payload.contains_key(OURS))
 }
 
 /// Runs the stage.
@@ -106,7 +106,7 @@ pub(super) async fn run(
 
 /// The documents of the batch that are in the store and in the graph. Blocks.
 fn survey(context: &Context, batch: &Batch) -> Result<Vec<Subject>, StageFault> {
-    if !context.config.enrichment.enabled {
+    if !context.config().enrichment.enabled {
         return Ok(Vec::new());
     }
     let ids: Vec<Arc<str>> = batch.claims.iter().map(|claim| Arc::clone(&claim.id)).collect();
@@ -126,7 +126,7 @@ fn survey(context: &Context, batch: &Batch) -> Result<Vec<Subject>, StageFault> 
             access: state.access,
             stored: Stored::of(payload.get(OURS)),
             is_open: !is_encrypted(&payload),
-            fields: fields(&context.config.enrichment.mapped, payload),
+            fields: fields(&context.config().enrichment.mapped, payload),
         });
     }
     Ok(subjects)
@@ -162,7 +162,7 @@ async fn read(
         Ok::<_, StageFault>(graph.foreign_edges(&types, &keys).await?)
     };
     let nodes = async {
-        match context.config.enrichment.mapped.is_empty() {
+        match context.config().enrichment.mapped.is_empty() {
             true => Ok::<_, StageFault>(HashMap::new()),
             false => Ok(graph.read_nodes(&keys).await?),
         }
@@ -178,7 +178,7 @@ async fn read(
     let mentioned: BTreeSet<EntityKey> = around
         .owned
         .values()
-        .flat_map(|edges| most_sure(edges, context.config.enrichment.max_entities))
+        .flat_map(|edges| most_sure(edges, context.config().enrichment.max_entities))
         .filter_map(|edge| EntityKey::parse(&edge.target).ok())
         .collect();
     around.entities = context.entity_names.of(graph, mentioned).await?;
@@ -212,12 +212,13 @@ fn write(
     around: &Surroundings,
     now: &str,
 ) -> Result<Done, StageFault> {
+    let config = context.config();
     let mut done = Done::default();
     let mut refused: BTreeMap<Arc<str>, String> = BTreeMap::new();
     let mut again: BTreeSet<Arc<str>> = BTreeSet::new();
     for subject in subjects {
         let mut block = describe(context, &subject, around)?;
-        let settled = settle(context, &subject, around);
+        let settled = settle(&config.enrichment.mapped, &subject, around);
         block.mapped = settled.bases;
         let Some(mut patch) = subject.stored.patch(&block, now) else {
             done.unchanged += 1;
@@ -278,15 +279,12 @@ fn write(
 }
 
 /// What goes into the payload of what others set on the document's node.
-fn settle<'a>(context: &'a Context, subject: &Subject, around: &Surroundings) -> Settled<'a> {
+fn settle<'a>(rules: &'a [Mapped], subject: &Subject, around: &Surroundings) -> Settled<'a> {
     let bases = subject.stored.mapped();
     match around.nodes.get(&subject.key) {
-        Some(node) if subject.is_open => {
-            mapped::settle(&context.config.enrichment.mapped, node, &subject.fields, &bases)
-        }
+        Some(node) if subject.is_open => mapped::settle(rules, node, &subject.fields, &bases),
         // What cannot be read did not change; what is not mapped any more is forgotten.
         _ => {
-            let rules = &context.config.enrichment.mapped;
             let known = |name: &String| rules.iter().any(|rule| rule.field() == name);
             Settled {
                 bases: bases.into_iter().filter(|(name, _)| known(name)).collect(),
@@ -312,7 +310,7 @@ fn write_down(context: &Context, collection: &str, id: &str, rule: &Mapped) {
 
 /// What the graph says of one document.
 fn describe(context: &Context, subject: &Subject, around: &Surroundings) -> Result<Block, StageFault> {
-    let settings = &context.config.enrichment;
+    let settings = &context.config().enrichment;
     let owned = around
         .owned
         .get(subject.key.as_str())
@@ -351,7 +349,7 @@ fn domain(context: &Context, owned: &[Neighbour]) -> Option<Domain> {
         })?;
     let name = DomainKey::parse(&surest.target).ok()?.name()?;
     Some(Domain {
-        path: context.deriver.domain_path(&name),
+        path: context.deriver().domain_path(&name),
         name,
         confidence: weight(surest),
     })
@@ -389,7 +387,7 @@ fn related(
     all.sort_by(Related::order);
     let mut named = Vec::new();
     for related in all {
-        if named.len() == context.config.enrichment.max_related {
+        if named.len() == context.config().enrichment.max_related {
             break;
         }
         let document = DocumentId::new(related.collection.as_str(), related.id.as_str());

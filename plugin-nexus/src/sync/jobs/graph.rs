@@ -48,7 +48,7 @@ pub(super) async fn census(
             let counts = graph.census(NodeLabel::Document).await?;
             let synced = counts
                 .keys()
-                .filter(|name| !name.is_empty() && context.config.syncs(name));
+                .filter(|name| !name.is_empty() && context.config().syncs(name));
             wanted.extend(synced.filter(|name| !names.contains(*name)).cloned());
             if turn.job.order.graph == GraphScope::Census {
                 let names = names.clone();

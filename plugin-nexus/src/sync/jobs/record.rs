@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Documents that are shown of each finding.
 const SAMPLES: usize = 20;
 
 /// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     /// Compares store, journal and graph, and hints what differs.
@@ -21,7 +22,7 @@ pub enum JobKind {
 }
 
 /// Why a job came to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// The plugin started.
@@ -51,7 +52,7 @@ impl Trigger {
 }
 
 /// How a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// It has not begun, or gives way to another one.
@@ -100,7 +101,7 @@ impl JobState {
 }
 
 /// How much of the graph is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GraphScope {
     /// Nothing.
@@ -130,10 +131,31 @@ pub struct Order {
     pub correlation_id: String,
     /// Documents in its collections when it was ordered.
     pub estimated_total: u64,
+    /// Documents that are read at a time; `None`: what the rate of comparisons allows.
+    #[serde(default)]
+    pub batch_size: Option<usize>,
+}
+
+impl Order {
+    /// An order of somebody for all collections, that reads no graph.
+    #[must_use]
+    pub fn requested(kind: JobKind, correlation_id: String) -> Self {
+        Self {
+            kind,
+            trigger: Trigger::Request,
+            collections: None,
+            dry_run: false,
+            graph: GraphScope::None,
+            force: false,
+            correlation_id,
+            estimated_total: 0,
+            batch_size: None,
+        }
+    }
 }
 
 /// What a job looks at now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The store's documents, against the journal.
@@ -165,7 +187,7 @@ pub struct Cursor {
 }
 
 /// A difference that a job looks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// In the store, not in the graph.
@@ -204,7 +226,7 @@ impl Finding {
 }
 
 /// A document that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sample {
     /// Its collection.
     pub collection: String,
@@ -403,14 +425,10 @@ mod tests {
     #[test]
     fn a_job_is_never_wholly_done_before_its_end() {
         let order = Order {
-            kind: JobKind::Backfill,
-            trigger: Trigger::Request,
             collections: Some(["c".to_owned()].into()),
-            dry_run: false,
-            graph: GraphScope::None,
             force: true,
-            correlation_id: "x".to_owned(),
             estimated_total: 100,
+            ..Order::requested(JobKind::Backfill, "x".to_owned())
         };
         let mut job = Job::new(order, Timestamp::UNIX_EPOCH);
         assert!(job.is_for("c") && !job.is_for("d"));

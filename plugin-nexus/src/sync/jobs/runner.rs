@@ -114,6 +114,8 @@ struct Runner<'a> {
     pace: Pace,
     /// When everything is compared by the clock.
     due: Option<Instant>,
+    /// The interval that this was reckoned by.
+    scheduled: u64,
     swept: Instant,
     /// Documents that were not pending when it was last looked.
     suspects: HashSet<DocumentId>,
@@ -128,10 +130,11 @@ impl<'a> Runner<'a> {
             context,
             bench: None,
             pace: Pace {
-                per_second: context.config.reconcile.documents_per_second,
+                per_second: context.config().reconcile.documents_per_second,
                 next: now,
             },
             due: None,
+            scheduled: 0,
             swept: now,
             suspects: HashSet::new(),
             saved: now,
@@ -154,16 +157,17 @@ impl<'a> Runner<'a> {
             link: matches!(self.context.link.state(), LinkState::Ready(_))
                 && self.context.breaker.state() == BreakerState::Closed,
             // Hints that do not fit would only make the collection dirty again.
-            room: self.context.journal.waiting() <= self.context.config.sync.max_queue_size / 2,
+            room: self.context.journal.waiting() <= self.context.config().sync.max_queue_size / 2,
         };
         let Some((number, job)) = self.context.jobs.pick(conditions) else {
             self.save();
             return Some(Rest::Idle(TICK));
         };
+        let most = self.pace.page();
         let turn = Turn {
             number,
+            most: job.order.batch_size.map_or(most, |size| size.min(most)),
             job,
-            most: self.pace.page(),
         };
         let result = self.page(&turn).await;
         match result {
@@ -292,6 +296,11 @@ impl<'a> Runner<'a> {
             self.order(Trigger::Dirty, Some(dirty), GraphScope::None);
         }
         let now = Instant::now();
+        let config = self.context.config();
+        self.pace.per_second = config.reconcile.documents_per_second;
+        if self.scheduled != config.reconcile.interval_seconds {
+            self.schedule();
+        }
         if self.due.is_some_and(|due| due <= now) {
             self.order(Trigger::Schedule, None, GraphScope::Full);
             self.due = self.interval().map(|interval| now + interval);
@@ -362,11 +371,12 @@ impl<'a> Runner<'a> {
     }
 
     fn interval(&self) -> Option<Duration> {
-        self.context.config.reconcile.interval(rand::random())
+        self.context.config().reconcile.interval(rand::random())
     }
 
     /// The comparison by the clock is due an interval after the last one of everything, across restarts.
     fn schedule(&mut self) {
+        self.scheduled = self.context.config().reconcile.interval_seconds;
         let since = self
             .context
             .jobs
@@ -391,14 +401,10 @@ pub(in super::super) fn order(
     graph: GraphScope,
 ) {
     let order = Order {
-        kind: JobKind::Reconcile,
         trigger,
         collections,
-        dry_run: false,
         graph,
-        force: false,
-        correlation_id: correlation::drawn(),
-        estimated_total: 0,
+        ..Order::requested(JobKind::Reconcile, correlation::drawn())
     };
     if let Err(error) = context.jobs.submit(&context.journal, order) {
         tracing::error!(trigger = trigger.name(), %error, "a comparison could not be ordered");

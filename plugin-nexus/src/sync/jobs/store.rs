@@ -38,7 +38,8 @@ pub(super) fn collections(
             names
         }
     };
-    names.retain(|name| context.config.syncs(name));
+    let config = context.config();
+    names.retain(|name| config.syncs(name) || config.removes(name));
     Ok(names)
 }
 

@@ -42,7 +42,8 @@ pub(super) async fn run(
     batch: &Batch,
 ) -> Result<Done, StageFault> {
     let mut done = Done::default();
-    if !context.config.syncs(&batch.collection) {
+    let config = context.config();
+    if !config.syncs(&batch.collection) && !config.removes(&batch.collection) {
         done.outcomes = batch.claims.iter().map(|claim| all_done(&claim.id)).collect();
         return Ok(done);
     }
@@ -112,7 +113,7 @@ fn tell_of_access(
     present: &[Present],
     done: &mut Done,
 ) -> Result<(), StageFault> {
-    if !context.config.enrichment.enabled {
+    if !context.config().enrichment.enabled {
         return Ok(());
     }
     let moved = |document: &&Present| {
@@ -155,6 +156,7 @@ async fn remove(
     done.deleted += connection.graph.delete_nodes(&keys).await?;
     connection.mark_written();
     kill_point("deleted");
+    let removed = context.config().removes(&batch.collection);
     for Gone { id, state, .. } in gone {
         let is_known = state.is_some();
         let lost = state
@@ -168,7 +170,8 @@ async fn remove(
             None => Work::NONE,
         };
         let mut outcome = Outcome::new(id, left, StateChange::Remove);
-        outcome.event = is_known.then_some(Event::Deleted);
+        // Who took it out of the graph only, did not delete it.
+        outcome.event = (is_known && !removed).then_some(Event::Deleted);
         outcome.lost = lost;
         done.outcomes.push(outcome);
     }

@@ -87,17 +87,17 @@ pub(super) fn assess(
     let fingerprint = fingerprint(document.payload.as_ref());
     let content = content_digest(fingerprint, &document.vector);
     let access = context
-        .deriver
+        .deriver()
         .access(&batch.collection, document.payload.as_ref())
         .digest();
     let moved = state.as_ref().is_none_or(|state| {
-        state.vector != Some(likeness) || context.deriver.isolates() && state.access != access
+        state.vector != Some(likeness) || context.deriver().isolates() && state.access != access
     });
-    let reworded = state
-        .as_ref()
-        .is_none_or(|state| (state.fingerprint, state.copy_rules) != (fingerprint, context.rules_digest()));
+    let reworded = state.as_ref().is_none_or(|state| {
+        (state.fingerprint, state.copy_rules) != (fingerprint, context.rules_digest(&batch.collection))
+    });
     // A vector may have a say in the document's domain.
-    let changed = reworded || moved && context.deriver.heeds_vectors();
+    let changed = reworded || moved && context.deriver().heeds_vectors();
     // The node is what this stage sees to; edges wait for the next one.
     let edges = if claim.work.has(Work::SPREAD) || moved {
         Work::SPREAD
@@ -108,7 +108,7 @@ pub(super) fn assess(
     };
     let related = claim.work.has(Work::RELATIONS)
         || changed
-            && (!context.deriver.is_idle()
+            && (!context.deriver().is_idle()
                 || context.journal.relations(&batch.document(&claim.id))?.is_some());
     let relations = if related { Work::RELATIONS } else { Work::NONE };
     let looked_at = claim.work.has(Work::LOOK);
@@ -117,7 +117,7 @@ pub(super) fn assess(
     } else {
         Work::NONE
     };
-    let enriches = context.config.enrichment.enabled && changed
+    let enriches = context.config().enrichment.enabled && changed
         || enrichment::is_missing(context, document.payload.as_ref());
     let enrichment = match enriches {
         true => Work::ENRICHMENT,

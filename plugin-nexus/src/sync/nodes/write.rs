@@ -34,7 +34,7 @@ pub(super) async fn write(
     done: &mut Done,
 ) -> Result<(), StageFault> {
     let epoch = context.journal.epoch();
-    let rules = context.rules_digest();
+    let rules = context.rules_digest(&batch.collection);
     let (unchanged, changed): (Vec<_>, Vec<_>) = present.into_iter().partition(|document| {
         !document.changed
             && !document.looked_at
@@ -81,12 +81,14 @@ pub(super) async fn write(
             &document.id,
             &document.place,
             document.document.payload.as_ref(),
-            &context.copy_rules,
-            context.deriver.properties(&batch.collection, &document.document),
+            &context.copy_rules(),
+            context
+                .deriver()
+                .properties(&batch.collection, &document.document),
             &version,
         );
         if document.is_intact(&desired, known.as_ref(), epoch, |name| {
-            context.copy_rules.owns(name)
+            context.copy_rules().owns(name)
         }) {
             done.unchanged += 1;
             done.outcomes.push(document.unchanged());
@@ -134,7 +136,7 @@ pub(super) async fn write(
     let kept: Vec<usize> = (0..writes.len())
         .filter(|row| !refused.contains_key(row))
         .collect();
-    let (chosen, how) = connection.sample(Stage::Nodes, kept.len());
+    let (chosen, how) = connection.sample(Stage::Nodes, kept.len(), context.config().verify.sample);
     let sample: Vec<(NodeWrite, WrittenNode)> = chosen
         .into_iter()
         .map(|at| {
@@ -208,7 +210,7 @@ async fn stored_records(
         .map(|key| {
             let known = match found.get(&key) {
                 Some(record) => Some(Known {
-                    shape: RecordShape::of_stored(record, |name| context.copy_rules.owns(name))
+                    shape: RecordShape::of_stored(record, |name| context.copy_rules().owns(name))
                         .map_err(|error| StageFault::from(GraphError::from(error)))?,
                     rev: record.get("rev").and_then(Value::as_u64).unwrap_or(0),
                     record: Some(record.clone()),

@@ -80,7 +80,7 @@ impl EdgeRound {
     /// The documents whose turn it is; none at the end of a collection.
     fn place(&mut self, context: &Context) -> Result<Vec<DocumentId>, StageFault> {
         let mut all = context.journal.collections()?;
-        all.retain(|name| context.config.syncs(name));
+        all.retain(|name| context.config().syncs(name));
         if !self.collection.as_ref().is_some_and(|name| all.contains(name)) {
             self.after = None;
             self.collection = all.first().cloned();

@@ -76,7 +76,7 @@ impl ForeignEdges {
         self.known = now;
         let mut found = 0;
         for (collection, ids) in changed {
-            if context.config.syncs(&collection) {
+            if context.config().syncs(&collection) {
                 found += ids.len();
                 let ids = ids.iter().map(String::as_str);
                 context

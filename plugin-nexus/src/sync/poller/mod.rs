@@ -44,6 +44,7 @@ pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) 
                 tokio::time::sleep(IDLE).await;
                 return;
             }
+            context.gate.open().await;
             let connection = context.link.ready().await;
             // Lanes find out whether Nexus does its work again.
             context.breaker.closed().await;
@@ -55,7 +56,7 @@ pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) 
                 }
                 tokio::time::sleep(IDLE).await;
             }
-            let interval = Duration::from_millis(context.config.poller.interval_ms);
+            let interval = Duration::from_millis(context.config().poller.interval_ms);
             tokio::time::sleep(interval).await;
         };
         tokio::select! {
@@ -68,10 +69,10 @@ pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) 
 
 /// Whether the graph is polled at present.
 pub fn is_on(context: &Context) -> bool {
-    match context.config.poller.mode {
+    match context.config().poller.mode {
         PollerMode::On => true,
         PollerMode::Off => false,
-        PollerMode::Auto => context.config.enrichment.enabled && !context.journal.has_heard(),
+        PollerMode::Auto => context.config().enrichment.enabled && !context.journal.has_heard(),
     }
 }
 
@@ -115,8 +116,8 @@ impl Rest {
 
 impl Rounds {
     async fn next(&mut self, context: &Arc<Context>, connection: &Connection) -> Result<(), StageFault> {
-        let share = context.config.poller.share;
-        if context.config.enrichment.enabled {
+        let share = context.config().poller.share;
+        if context.config().enrichment.enabled {
             let stats = context
                 .client
                 .stats()

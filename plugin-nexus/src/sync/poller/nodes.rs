@@ -40,7 +40,7 @@ impl NodeRound {
             .collect::<Result<_, _>>()?;
         self.bucket = end;
         let (mut changed, mut mapped) = (Vec::new(), Vec::new());
-        let enrichment = &context.config.enrichment;
+        let enrichment = &context.config().enrichment;
         for (key, record) in connection.graph.read_buckets(&buckets).await? {
             let Some((_, id)) = key.names() else {
                 // An id too long to be read back from its key stays out of reach here.
@@ -53,7 +53,7 @@ impl NodeRound {
             let other_rev = record.get("rev").and_then(Value::as_u64) != Some(head.rev);
             let differs = context
                 .seen
-                .differs(&key, &record, |name| context.copy_rules.owns(name));
+                .differs(&key, &record, |name| context.copy_rules().owns(name));
             // One that is on its way is looked at again when it has arrived.
             let settled = head.epoch == Some(context.journal.epoch())
                 && !context.journal.is_pending(&document.collection, &document.id);
@@ -87,7 +87,7 @@ impl NodeRound {
     /// The collection whose turn it is.
     fn place(&mut self, context: &Context) -> Result<Option<String>, StageFault> {
         let mut all: BTreeSet<String> = context.journal.collections()?;
-        all.retain(|name| context.config.syncs(name));
+        all.retain(|name| context.config().syncs(name));
         let goes_on =
             self.bucket < BUCKETS && self.collection.as_ref().is_some_and(|name| all.contains(name));
         if !goes_on {

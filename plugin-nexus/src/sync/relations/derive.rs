@@ -9,8 +9,8 @@ use vectorizer_plugin_api::model::{Document, JsonMap};
 
 use super::super::fingerprint::{fingerprint, settings_digest, vector_digest};
 use crate::access::Access;
-use crate::config::{Config, Permissions, PermissionsMode, Structure};
-use crate::domains::{Classifier, DomainError, Hierarchy, Knowledge, Membership, Subject};
+use crate::config::{Collection, Config, Permissions, PermissionsMode, Structure, entry};
+use crate::domains::{Assigned, Classifier, DomainError, Hierarchy, Knowledge, Membership, Subject};
 use crate::entities::{CustomError, Entity, EntityExtractor};
 use crate::graph::literal::LiteralError;
 use crate::graph::schema::NodeLabel;
@@ -55,6 +55,8 @@ pub struct Deriver {
     /// Replaced as a whole when there was something to learn.
     classifier: Option<RwLock<Arc<Classifier>>>,
     extractor: Option<EntityExtractor>,
+    /// Which say where documents belong to.
+    collections: Vec<Collection>,
     /// Of all settings but those of the classifier, which learns.
     digest: u64,
 }
@@ -95,6 +97,7 @@ impl Deriver {
             permissions: config.permissions.clone(),
             classifier: classifier.map(|classifier| RwLock::new(Arc::new(classifier))),
             extractor,
+            collections: config.collections.clone(),
             digest: settings_digest(parts.iter().map(String::as_str)),
         })
     }
@@ -181,20 +184,43 @@ impl Deriver {
         Access::of(&self.permissions, collection, payload)
     }
 
-    /// Changes with the settings, and with what was learned.
-    pub(in crate::sync) fn digest(&self) -> u64 {
+    /// Changes with the settings that count for a collection, and with what was learned.
+    pub(in crate::sync) fn digest(&self, collection: &str) -> u64 {
         let learned = self.classifier().map_or(0, |classifier| classifier.digest());
-        self.digest.rotate_left(1) ^ learned
+        let assigned = self.assigned(collection).map_or(0, |Assigned { domain, only }| {
+            settings_digest([domain, if only { "only" } else { "else" }].into_iter())
+        });
+        self.digest.rotate_left(1) ^ learned ^ assigned.rotate_left(2)
+    }
+
+    /// Where the settings of a collection say that its documents belong to.
+    fn assigned(&self, collection: &str) -> Option<Assigned<'_>> {
+        entry(&self.collections, collection)?.assigned()
+    }
+
+    /// The domains of a document; none where nothing is classified, or its payload is encrypted and says nothing.
+    pub(crate) fn domains(&self, collection: &str, document: &Document) -> Vec<Membership> {
+        let payload = document.payload.as_ref();
+        let Some(classifier) = self.classifier() else {
+            return Vec::new();
+        };
+        if payload.is_some_and(is_encrypted) {
+            return Vec::new();
+        }
+        classifier.classify(&Subject {
+            collection,
+            id: &document.id,
+            payload,
+            vector: &document.vector,
+            assigned: self.assigned(collection),
+        })
     }
 
     /// Properties of a document's node besides those that are copied: its domain, and who may see it.
     pub(in crate::sync) fn properties(&self, collection: &str, document: &Document) -> JsonMap {
         let mut properties = JsonMap::new();
         let payload = document.payload.as_ref();
-        let domains = self
-            .classifier()
-            .map(|classifier| domains(&classifier, collection, document));
-        if let Some(first) = domains.into_iter().flatten().next() {
+        if let Some(first) = self.domains(collection, document).into_iter().next() {
             properties.insert("domain".into(), first.domain.into());
         }
         let Access { principals, tenant } = self.access(collection, payload);
@@ -208,13 +234,13 @@ impl Deriver {
     }
 
     /// Changes with everything that [`Deriver::relations`] looks at.
-    pub(super) fn source_digest(&self, document: &Document) -> u128 {
+    pub(super) fn source_digest(&self, collection: &str, document: &Document) -> u128 {
         let vector = if self.heeds_vectors() {
             vector_digest(&document.vector)
         } else {
             0
         };
-        let others = u128::from(self.digest()) | u128::from(vector) << 64;
+        let others = u128::from(self.digest(collection)) | u128::from(vector) << 64;
         fingerprint(document.payload.as_ref()).rotate_left(1) ^ others
     }
 
@@ -236,7 +262,7 @@ impl Deriver {
             relations.push(part_of(collection, &place)?);
         }
         if let Some(classifier) = self.classifier() {
-            for membership in domains(&classifier, collection, document) {
+            for membership in self.domains(collection, document) {
                 relations.push(belongs_to(&membership, classifier.hierarchy())?);
             }
         }
@@ -256,20 +282,6 @@ impl Deriver {
         }
         Ok((relations, skipped))
     }
-}
-
-/// The domains of a document; none of one with an encrypted payload, which says nothing and gives a bare node.
-fn domains(classifier: &Classifier, collection: &str, document: &Document) -> Vec<Membership> {
-    let payload = document.payload.as_ref();
-    if payload.is_some_and(is_encrypted) {
-        return Vec::new();
-    }
-    classifier.classify(&Subject {
-        collection,
-        id: &document.id,
-        payload,
-        vector: &document.vector,
-    })
 }
 
 fn belongs_to(membership: &Membership, hierarchy: &Hierarchy) -> Result<Relation, LiteralError> {

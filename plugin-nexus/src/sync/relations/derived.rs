@@ -49,7 +49,7 @@ pub(in crate::sync) async fn derive(
             let Some(document) = documents.get(id.id.as_ref()) else {
                 continue;
             };
-            let from = context.deriver.source_digest(document);
+            let from = context.deriver().source_digest(&id.collection, document);
             let before = context.journal.relations(&id)?;
             if before.is_none_or(|before| before.derived_from != from) {
                 let relations = derive_one(context, &id.collection, document)?;
@@ -70,7 +70,7 @@ pub(super) fn derive_one(
     collection: &str,
     document: &Document,
 ) -> Result<Vec<Relation>, StageFault> {
-    let derived = context.deriver.relations(collection, document);
+    let derived = context.deriver().relations(collection, document);
     let (relations, skipped) = derived.map_err(GraphError::from)?;
     context.metrics.entities_skipped(collection, skipped);
     Ok(relations)

@@ -253,7 +253,7 @@ fn describe(
         // None were ever written, unless the journal met the node when it was there already.
         None => state.edges_epoch == Some(epoch),
     };
-    let derived_from = context.deriver.source_digest(found);
+    let derived_from = context.deriver().source_digest(&document.collection, found);
     let wanted = match &before {
         Some(before) if trusted && before.derived_from == derived_from && stand(context, &before.edges)? => {
             let edges = before.edges.iter().filter(|edge| edge.kind != RelationKind::Next);
@@ -365,7 +365,7 @@ fn finish(
     }
     let orphans = members.orphans(&context.journal)?;
     for (draft, mut edges) in settled {
-        if context.deriver.links_chunks() && draft.born.is_some() {
+        if context.deriver().links_chunks() && draft.born.is_some() {
             edges.extend(chain::next(&context.journal, &members, &draft.document, &edges)?);
         }
         let held = held.remove(draft.key.as_str()).unwrap_or_default();
@@ -373,7 +373,7 @@ fn finish(
         related.plans.insert(Arc::clone(&draft.document.id), plan);
     }
     related.orphans = orphans;
-    if context.deriver.links_chunks() {
+    if context.deriver().links_chunks() {
         related.marks = members.preceding(&context.journal)?;
     }
     Ok(related)

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 pub(crate) use courier::run;
 pub(crate) use guard::Guard;
-pub(crate) use routes::{respond, routes};
+pub(crate) use routes::endpoints;
 pub(crate) use schedule::STANDARD as STANDARD_SCHEDULE;
 
 use registry::Registry;

@@ -15,43 +15,29 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-use vectorizer_plugin_api::{Access, Request, Response, Route};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use vectorizer_plugin_api::Access;
 
 use super::registry::RegistryError;
 use super::sender::{Answer, Letter};
 use super::subscription::{Because, State, Subscription, SubscriptionId};
-use crate::api::{self, ApiError, Query, Reply};
+use crate::api::{ApiError, Awaited, Call, Endpoint, Parameter};
 use crate::journal::{EventKind, Message, message_name, moment_of, unix_micros};
 use crate::sync::Context;
 use crate::webhooks::Secret;
 
-const BASE: &str = "/api/v1/webhooks/nexus";
-const PATHS: [(&str, &str); 12] = [
-    ("POST", ""),
-    ("GET", ""),
-    ("GET", "/{id}"),
-    ("DELETE", "/{id}"),
-    ("POST", "/{id}/test"),
-    ("POST", "/{id}/secret"),
-    ("POST", "/{id}/enable"),
-    ("POST", "/{id}/disable"),
-    ("GET", "/{id}/deliveries"),
-    ("GET", "/{id}/dead-letters"),
-    ("POST", "/{id}/dead-letters/replay"),
-    ("POST", "/{id}/dead-letters/purge"),
+const PAGE: &[Parameter] = &[
+    Parameter::text("after", "The `next` of the page before"),
+    Parameter::count("limit", "Most of a page", 100, 1_000),
 ];
 
 /// Names of collections in one filter at most.
 const MOST_COLLECTIONS: usize = 1_000;
 /// Bytes of a collection's name, and of a description, at most.
 const LONGEST_TEXT: usize = 1_024;
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
-
-type Answered = Result<(u16, Value), ApiError>;
-
 impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         match error {
@@ -62,80 +48,242 @@ impl From<RegistryError> for ApiError {
     }
 }
 
-/// The routes to be registered.
-pub(crate) fn routes() -> impl Iterator<Item = Route> {
-    PATHS
-        .iter()
-        .map(|(method, path)| Route::new(method, &format!("{BASE}{path}"), Access::Admin))
-}
-
-/// Answers a request; `None` where it is for none of these routes. Blocks while files are written.
-pub(crate) fn respond(context: &Arc<Context>, request: &Request) -> Option<Reply> {
-    let rest = request.path.strip_prefix(BASE)?;
-    let segments: Vec<&str> = rest.split('/').skip(1).collect();
-    let answer = match (request.method.as_str(), segments.as_slice()) {
-        ("POST", []) => subscribe(context, request),
-        ("GET", []) => list(context),
-        ("POST", [id, "test"]) => match find(context, id) {
-            Ok(subscription) => return Some(Reply::Later(Box::pin(test(Arc::clone(context), subscription)))),
-            Err(error) => Err(error),
-        },
-        (_, [id, action @ ..]) => {
-            find(context, id).and_then(|subscription| act(context, request, &subscription, action))
+/// What can be asked for.
+pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
+    let at = |path: &str| format!("/api/v1/webhooks/nexus{path}");
+    let all = [
+        Endpoint::created(
+            "POST",
+            &at(""),
+            "Subscribe to changes of documents; the answer alone holds the secret",
+            subscribe,
+        )
+        .takes::<Wanted>()
+        .refuses(&[409]),
+        Endpoint::new("GET", &at(""), "Who subscribed", list),
+        Endpoint::new(
+            "GET",
+            &at("/{id}"),
+            "One subscription, with what waits for it",
+            |call| Ok(show(call.context(), &find(call)?)),
+        ),
+        Endpoint::new(
+            "DELETE",
+            &at("/{id}"),
+            "Unsubscribe; what waits is dropped",
+            unsubscribe,
+        ),
+        Endpoint::awaited(
+            "POST",
+            &at("/{id}/test"),
+            "Send a message now, and say what came of it",
+            test,
+        ),
+        Endpoint::new(
+            "POST",
+            &at("/{id}/secret"),
+            "Draw another secret; messages are signed with both for a day",
+            rotate,
+        )
+        .may_take::<WantedSecret>(),
+        Endpoint::new("POST", &at("/{id}/enable"), "Send again", |call| {
+            stand(call, State::Active)
+        }),
+        Endpoint::new(
+            "POST",
+            &at("/{id}/disable"),
+            "Send no more, and keep what waits",
+            |call| {
+                let (because, since_micros) = (Because::Asked, unix_micros());
+                stand(
+                    call,
+                    State::Disabled {
+                        because,
+                        since_micros,
+                    },
+                )
+            },
+        ),
+        Endpoint::new("GET", &at("/{id}/deliveries"), "The last attempts", deliveries),
+        Endpoint::new(
+            "GET",
+            &at("/{id}/dead-letters"),
+            "Messages that are not tried again",
+            dead_letters,
+        )
+        .asks(PAGE),
+        Endpoint::new(
+            "POST",
+            &at("/{id}/dead-letters/replay"),
+            "Send them again",
+            replay,
+        )
+        .takes::<Selection>(),
+        Endpoint::new("POST", &at("/{id}/dead-letters/purge"), "Throw them away", purge).takes::<Selection>(),
+    ];
+    // The ids of all documents leave by them.
+    all.into_iter().map(|endpoint| {
+        let is_of_one = endpoint.has_place();
+        let endpoint = endpoint.for_whom(Access::Admin);
+        match is_of_one {
+            true => endpoint.refuses(&[404]),
+            false => endpoint,
         }
-        _ => return None,
-    };
-    Some(Reply::Now(api::response(answer)))
+    })
 }
 
-/// Answers a request about one subscription.
-fn act(context: &Context, request: &Request, subscription: &Subscription, action: &[&str]) -> Answered {
-    match (request.method.as_str(), action) {
-        ("GET", []) => Ok((200, show(context, subscription))),
-        ("DELETE", []) => unsubscribe(context, request, subscription),
-        ("POST", ["secret"]) => rotate(context, request, subscription),
-        ("POST", ["enable"]) => stand(context, request, subscription, State::Active),
-        ("POST", ["disable"]) => {
-            let (because, since_micros) = (Because::Asked, unix_micros());
-            let disabled = State::Disabled {
-                because,
-                since_micros,
-            };
-            stand(context, request, subscription, disabled)
-        }
-        ("GET", ["deliveries"]) => deliveries(context, subscription),
-        ("GET", ["dead-letters"]) => dead_letters(context, subscription, &request.query),
-        ("POST", ["dead-letters", "replay"]) => replay(context, request, subscription),
-        ("POST", ["dead-letters", "purge"]) => purge(context, request, subscription),
-        _ => Err(ApiError::NotFound("no such route")),
-    }
-}
-
-fn find(context: &Context, id: &str) -> Result<Subscription, ApiError> {
+/// The subscription that the path names. Routes without parameters of the query have none.
+fn find(call: &Call<'_>) -> Result<Subscription, ApiError> {
+    call.query()?;
+    let context = call.context();
     let unknown = || ApiError::from(RegistryError::Unknown);
-    let id: SubscriptionId = id.parse().map_err(|_| unknown())?;
+    let id: SubscriptionId = call.place(0).parse().map_err(|_| unknown())?;
     if let Some(fault) = context.outbound.fault() {
         return Err(RegistryError::Unusable(fault.to_owned()).into());
     }
     context.outbound.registry.get(id).ok_or_else(unknown)
 }
 
-#[derive(Deserialize)]
+/// What is to be subscribed.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SubscriptionWanted")]
 struct Wanted {
+    /// Where messages are sent to.
     url: String,
+    /// Which ones; left out: all.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<EventKind>>")]
     events: Option<BTreeSet<EventKind>>,
+    /// Of which collections; left out: all.
     #[serde(default)]
     collections: Option<BTreeSet<String>>,
     #[serde(default)]
+    #[schemars(length(max = 1024))]
     description: String,
+    /// The secret, `whsec_` and 24 to 64 bytes in base64; left out: one is drawn.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     secret: Option<Secret>,
 }
 
-fn subscribe(context: &Context, request: &Request) -> Answered {
-    let wanted: Wanted = api::body(&request.body)?;
+/// A subscription.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Subscription")]
+struct Shown {
+    id: String,
+    url: String,
+    #[schemars(with = "Vec<EventKind>")]
+    events: BTreeSet<EventKind>,
+    /// Null: all.
+    collections: Option<BTreeSet<String>>,
+    description: String,
+    created_at: Option<Timestamp>,
+    /// `active` or `disabled`.
+    state: &'static str,
+    disabled_because: Option<Because>,
+    disabled_since: Option<Timestamp>,
+    /// Until when messages are signed with the secret before, too.
+    old_secret_until: Option<Timestamp>,
+    failures_in_a_row: u32,
+    /// Messages that wait.
+    waiting: usize,
+    /// Messages that are not tried again.
+    dead_letters: usize,
+    /// Messages that found no room.
+    missed: u64,
+    /// Only where it was just drawn or given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+/// All subscriptions.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Subscriptions")]
+struct Listed {
+    webhooks: Vec<Shown>,
+}
+
+/// One is gone.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SubscriptionDeleted")]
+struct Deleted {
+    deleted: String,
+}
+
+/// What came of a message.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "MessageTested")]
+struct Tested {
+    delivered: bool,
+    message_id: String,
+    /// What the receiver answered.
+    status: Option<u16>,
+    error: Option<String>,
+    duration_ms: u64,
+}
+
+/// The last attempts, the newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Deliveries {
+    deliveries: Vec<Delivery>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Delivery {
+    message_id: String,
+    event: EventKind,
+    collection: Arc<str>,
+    id: Arc<str>,
+    at: Option<Timestamp>,
+    duration_ms: u64,
+    delivered: bool,
+    status: Option<u16>,
+    error: Option<String>,
+}
+
+/// A page of messages that are not tried again.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "UndeliverablePage")]
+struct DeadLetters {
+    dead_letters: Vec<DeadLetter>,
+    /// How many there are on all pages.
+    total: usize,
+    /// `after` of the next page; null: this is the last.
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Undeliverable")]
+struct DeadLetter {
+    number: u64,
+    message_id: String,
+    event: EventKind,
+    collection: Arc<str>,
+    id: Arc<str>,
+    happened_at: Option<Timestamp>,
+    attempts: u32,
+    last_attempt_at: Option<Timestamp>,
+    status: Option<u16>,
+    error: Option<String>,
+}
+
+/// How many are sent again.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Replayed {
+    replayed: usize,
+}
+
+/// How many were thrown away.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Purged {
+    purged: usize,
+}
+
+fn subscribe(call: &Call<'_>) -> Result<Shown, ApiError> {
+    call.query()?;
+    let context = call.context();
+    let wanted: Wanted = call.body()?;
     let outbound = &context.outbound;
     let url = outbound
         .guard
@@ -164,8 +312,8 @@ fn subscribe(context: &Context, request: &Request) -> Answered {
     };
     outbound.registry.add(subscription.clone())?;
     outbound.tell(&context.journal)?;
-    write_down(context, request, &subscription, "webhook.subscribed");
-    Ok((201, with_secret(show(context, &subscription), &subscription)))
+    write_down(call, &subscription, "webhook.subscribed");
+    Ok(with_secret(show(context, &subscription), &subscription))
 }
 
 fn check_names(names: &BTreeSet<String>) -> Result<(), ApiError> {
@@ -185,20 +333,21 @@ fn check_names(names: &BTreeSet<String>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn list(context: &Context) -> Answered {
+fn list(call: &Call<'_>) -> Result<Listed, ApiError> {
+    call.query()?;
+    let context = call.context();
     if let Some(fault) = context.outbound.fault() {
         return Err(RegistryError::Unusable(fault.to_owned()).into());
     }
     let all = context.outbound.registry.all();
-    let shown: Vec<Value> = all
-        .iter()
-        .map(|subscription| show(context, subscription))
-        .collect();
-    Ok((200, json!({"webhooks": shown})))
+    let shown = all.iter().map(|subscription| show(context, subscription));
+    Ok(Listed {
+        webhooks: shown.collect(),
+    })
 }
 
 /// A subscription without its secrets.
-fn show(context: &Context, subscription: &Subscription) -> Value {
+fn show(context: &Context, subscription: &Subscription) -> Shown {
     let id = subscription.id;
     let mail = context.journal.mail_of(id.0);
     let (state, because, since) = match &subscription.standing {
@@ -206,63 +355,72 @@ fn show(context: &Context, subscription: &Subscription) -> Value {
         State::Disabled {
             because,
             since_micros,
-        } => ("disabled", Some(because), moment_of(*since_micros)),
+        } => ("disabled", Some(*because), moment_of(*since_micros)),
     };
-    json!({
-        "id": id,
-        "url": subscription.url,
-        "events": subscription.events,
-        "collections": subscription.collections,
-        "description": subscription.description,
-        "created_at": moment_of(subscription.created_micros),
-        "state": state,
-        "disabled_because": because,
-        "disabled_since": since,
-        "old_secret_until": subscription.replaced.as_ref().and_then(|old| moment_of(old.until_micros)),
-        "failures_in_a_row": context.outbound.standings.failures(id),
-        "waiting": mail.waiting,
-        "dead_letters": mail.undeliverable,
-        "missed": mail.missed,
-    })
-}
-
-fn with_secret(mut shown: Value, subscription: &Subscription) -> Value {
-    if let Some(fields) = shown.as_object_mut() {
-        fields.insert("secret".to_owned(), subscription.secret.reveal().into());
+    Shown {
+        id: id.to_string(),
+        url: subscription.url.to_string(),
+        events: subscription.events.clone(),
+        collections: subscription.collections.clone(),
+        description: subscription.description.clone(),
+        created_at: moment_of(subscription.created_micros),
+        state,
+        disabled_because: because,
+        disabled_since: since,
+        old_secret_until: subscription
+            .replaced
+            .as_ref()
+            .and_then(|old| moment_of(old.until_micros)),
+        failures_in_a_row: context.outbound.standings.failures(id),
+        waiting: mail.waiting,
+        dead_letters: mail.undeliverable,
+        missed: mail.missed,
+        secret: None,
     }
-    shown
 }
 
-fn unsubscribe(context: &Context, request: &Request, subscription: &Subscription) -> Answered {
+fn with_secret(shown: Shown, subscription: &Subscription) -> Shown {
+    Shown {
+        secret: Some(subscription.secret.reveal()),
+        ..shown
+    }
+}
+
+fn unsubscribe(call: &Call<'_>) -> Result<Deleted, ApiError> {
+    let (context, subscription) = (call.context(), find(call)?);
     context.outbound.registry.remove(subscription.id)?;
     context.outbound.tell(&context.journal)?;
     context.outbound.standings.succeeded(subscription.id);
-    write_down(context, request, subscription, "webhook.deleted");
-    Ok((200, json!({"deleted": subscription.id})))
+    write_down(call, &subscription, "webhook.deleted");
+    Ok(Deleted {
+        deleted: subscription.id.to_string(),
+    })
 }
 
-#[derive(Default, Deserialize)]
+/// The secret that is to be; none: one is drawn.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SecretWanted")]
 struct WantedSecret {
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     secret: Option<Secret>,
 }
 
-fn rotate(context: &Context, request: &Request, subscription: &Subscription) -> Answered {
-    let wanted: WantedSecret = match request.body.as_slice() {
-        [] => WantedSecret::default(),
-        body => api::body(body)?,
-    };
+fn rotate(call: &Call<'_>) -> Result<Shown, ApiError> {
+    let (context, subscription) = (call.context(), find(call)?);
+    let wanted: WantedSecret = call.body_or_default()?;
     let secret = wanted.secret.unwrap_or_else(Secret::draw);
     let altered = context.outbound.registry.alter(subscription.id, |subscription| {
         subscription.rotate(secret, unix_micros());
     })?;
-    write_down(context, request, &altered, "webhook.secret");
-    Ok((200, with_secret(show(context, &altered), &altered)))
+    write_down(call, &altered, "webhook.secret");
+    Ok(with_secret(show(context, &altered), &altered))
 }
 
-fn stand(context: &Context, request: &Request, subscription: &Subscription, state: State) -> Answered {
-    let id = subscription.id;
+fn stand(call: &Call<'_>, state: State) -> Result<Shown, ApiError> {
+    let context = call.context();
+    let id = find(call)?.id;
     let altered = context
         .outbound
         .registry
@@ -273,59 +431,59 @@ fn stand(context: &Context, request: &Request, subscription: &Subscription, stat
     } else {
         "webhook.disabled"
     };
-    write_down(context, request, &altered, action);
+    write_down(call, &altered, action);
     if altered.is_active() {
         context.outbound.standings.succeeded(id);
         context.journal.hasten_messages(id.0);
     }
-    Ok((200, show(context, &altered)))
+    Ok(show(context, &altered))
 }
 
-fn write_down(context: &Context, request: &Request, subscription: &Subscription, action: &str) {
+fn write_down(call: &Call<'_>, subscription: &Subscription, action: &str) {
     tracing::info!(subscription = %subscription.id, action, "subscriptions to webhooks");
     let details = json!({"id": subscription.id, "host": subscription.url.host_str()});
-    context.audit_log.record(&request.caller.name, action, &details);
+    let by = &call.request.caller.name;
+    call.context().audit_log.record(by, action, &details);
 }
 
 /// Sends a message to a subscription, disabled or not, and says what came of it. It is not tried again.
-async fn test(context: Arc<Context>, subscription: Subscription) -> Response {
-    let letter = Letter::test(&subscription);
-    let message = letter.id.clone();
-    let (answer, attempt) = context.outbound.sender.send(&subscription, letter).await;
-    let body = json!({
-        "delivered": answer == Answer::Taken,
-        "message_id": message,
-        "status": attempt.status,
-        "error": attempt.error,
-        "duration_ms": attempt.millis,
-    });
-    Response::json(200, &body)
-}
-
-fn deliveries(context: &Context, subscription: &Subscription) -> Answered {
-    let log = context.journal.message_log(subscription.id.0)?;
-    let shown: Vec<Value> = log
-        .into_iter()
-        .map(|entry| {
-            json!({
-                "message_id": message_name(entry.message),
-                "event": entry.event,
-                "collection": entry.document.collection,
-                "id": entry.document.id,
-                "at": moment_of(entry.attempt.at_micros),
-                "duration_ms": entry.attempt.millis,
-                "delivered": entry.attempt.error.is_none(),
-                "status": entry.attempt.status,
-                "error": entry.attempt.error,
-            })
+fn test(call: &Call<'_>) -> Result<Awaited<Tested>, ApiError> {
+    let (context, subscription) = (Arc::clone(call.context()), find(call)?);
+    Ok(Box::pin(async move {
+        let letter = Letter::test(&subscription);
+        let message_id = letter.id.clone();
+        let (answer, attempt) = context.outbound.sender.send(&subscription, letter).await;
+        Ok(Tested {
+            delivered: answer == Answer::Taken,
+            message_id,
+            status: attempt.status,
+            error: attempt.error,
+            duration_ms: attempt.millis.into(),
         })
-        .collect();
-    Ok((200, json!({"deliveries": shown})))
+    }))
 }
 
-fn dead_letters(context: &Context, subscription: &Subscription, query: &str) -> Answered {
-    let query = Query::parse(query, &["after", "limit"])?;
-    let limit = query.count("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
+fn deliveries(call: &Call<'_>) -> Result<Deliveries, ApiError> {
+    let log = call.context().journal.message_log(find(call)?.id.0)?;
+    let shown = log.into_iter().map(|entry| Delivery {
+        message_id: message_name(entry.message),
+        event: entry.event,
+        collection: entry.document.collection,
+        id: entry.document.id,
+        at: moment_of(entry.attempt.at_micros),
+        duration_ms: entry.attempt.millis.into(),
+        delivered: entry.attempt.error.is_none(),
+        status: entry.attempt.status,
+        error: entry.attempt.error,
+    });
+    Ok(Deliveries {
+        deliveries: shown.collect(),
+    })
+}
+
+fn dead_letters(call: &Call<'_>) -> Result<DeadLetters, ApiError> {
+    let (subscription, query) = (find(call)?, call.query()?);
+    let limit = query.count("limit")?;
     let after = match query.text("after")? {
         Some(text) => Some(
             text.parse()
@@ -333,62 +491,61 @@ fn dead_letters(context: &Context, subscription: &Subscription, query: &str) -> 
         ),
         None => None,
     };
-    let page = context.journal.undeliverable(subscription.id.0, after, limit)?;
-    let letters: Vec<Value> = page
-        .letters
-        .iter()
-        .map(|letter| {
-            let Message {
-                number,
-                id,
-                document,
-                event,
-                at_micros,
-                attempts,
-                ..
-            } = &letter.message;
-            json!({
-                "number": number,
-                "message_id": message_name(*id),
-                "event": event.kind(),
-                "collection": document.collection,
-                "id": document.id,
-                "happened_at": moment_of(*at_micros),
-                "attempts": attempts,
-                "last_attempt_at": moment_of(letter.last.at_micros),
-                "status": letter.last.status,
-                "error": letter.last.error,
-            })
-        })
-        .collect();
-    Ok((
-        200,
-        json!({"dead_letters": letters, "total": page.total, "next": page.next.map(|next| next.to_string())}),
-    ))
+    let page = call
+        .context()
+        .journal
+        .undeliverable(subscription.id.0, after, limit)?;
+    let letters = page.letters.into_iter().map(|letter| {
+        let Message {
+            number,
+            id,
+            document,
+            event,
+            at_micros,
+            attempts,
+            ..
+        } = letter.message;
+        DeadLetter {
+            number,
+            message_id: message_name(id),
+            event: event.kind(),
+            collection: document.collection,
+            id: document.id,
+            happened_at: moment_of(at_micros),
+            attempts,
+            last_attempt_at: moment_of(letter.last.at_micros),
+            status: letter.last.status,
+            error: letter.last.error,
+        }
+    });
+    Ok(DeadLetters {
+        dead_letters: letters.collect(),
+        total: page.total,
+        next: page.next.map(|next| next.to_string()),
+    })
 }
 
 /// Which dead letters a request is for: these numbers, or all.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "UndeliverableSelection")]
 struct Selection {
     #[serde(default)]
     numbers: Option<Vec<u64>>,
 }
 
-fn replay(context: &Context, request: &Request, subscription: &Subscription) -> Answered {
-    let Selection { numbers } = api::body(&request.body)?;
-    let count = context
-        .journal
-        .resend_undeliverable(subscription.id.0, numbers.as_deref())?;
-    write_down(context, request, subscription, "webhook.dead_letters_replayed");
-    Ok((200, json!({"replayed": count})))
+fn replay(call: &Call<'_>) -> Result<Replayed, ApiError> {
+    let (subscription, Selection { numbers }) = (find(call)?, call.body()?);
+    let journal = &call.context().journal;
+    let replayed = journal.resend_undeliverable(subscription.id.0, numbers.as_deref())?;
+    write_down(call, &subscription, "webhook.dead_letters_replayed");
+    Ok(Replayed { replayed })
 }
 
-fn purge(context: &Context, request: &Request, subscription: &Subscription) -> Answered {
-    let Selection { numbers } = api::body(&request.body)?;
-    let count = context
-        .journal
-        .purge_undeliverable(subscription.id.0, numbers.as_deref())?;
-    write_down(context, request, subscription, "webhook.dead_letters_purged");
-    Ok((200, json!({"purged": count})))
+fn purge(call: &Call<'_>) -> Result<Purged, ApiError> {
+    let (subscription, Selection { numbers }) = (find(call)?, call.body()?);
+    let journal = &call.context().journal;
+    let purged = journal.purge_undeliverable(subscription.id.0, numbers.as_deref())?;
+    write_down(call, &subscription, "webhook.dead_letters_purged");
+    Ok(Purged { purged })
 }
