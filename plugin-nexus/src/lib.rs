@@ -24,12 +24,13 @@
 //! At-least-once, in order per document, effects idempotent. Hints say where to look, never what is there; a stage reads
 //! the store when it works. So repeats, lost order and crashes all end in a graph that says what the store says.
 
+pub use vectorizer_audit_log as audit_log;
+
 pub mod access;
 mod admin;
 #[cfg(not(fuzzing))]
 mod allocator;
 mod api;
-pub mod audit_log;
 pub mod backoff;
 pub mod config;
 pub mod domains;

@@ -10,6 +10,7 @@ mod jobs;
 mod queue;
 mod settings;
 mod stats;
+mod wait;
 mod watch;
 
 use serde_json::Value;
@@ -29,6 +30,7 @@ pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
         jobs::endpoints(),
         dead_letters::endpoints(),
         domains::endpoints(),
+        wait::endpoints(),
     ];
     all.into_iter().flatten().map(Endpoint::steering)
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Faults;
+use crate::audit_log::Settings;
 
 /// `audit:`.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -28,6 +29,16 @@ impl Default for Audit {
 }
 
 impl Audit {
+    /// What the log is opened with.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            enabled: self.enabled,
+            max_bytes: self.max_bytes,
+            keep_files: self.keep_files,
+        }
+    }
+
     pub(super) fn check(&self, key: &str, faults: &mut Faults) {
         let Self {
             enabled: _,

@@ -52,7 +52,7 @@ pub use similarity::{
     Thresholds,
 };
 pub use structure::Structure;
-pub use sync::{OverflowPolicy, Sync};
+pub use sync::{OverflowPolicy, Sync, SyncMode};
 pub use webhooks::{Inbound, Outbound, Webhooks};
 
 use faults::Faults;

@@ -13,6 +13,10 @@ use crate::journal::{Attempts, Durability, Overflow, Settings};
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sync {
+    /// When a writer is answered: `async`, once its change is in the journal. There is no `sync`: while the store tells of a change it
+    /// holds locks that the work behind it needs. Whoever has to read in the graph what they wrote asks `GET /api/v1/sync/nexus/wait`;
+    /// `durability: group` waits for the disk. Default `async`.
+    pub mode: SyncMode,
     /// Lanes that write nodes; one more writes edges. Default 2.
     pub worker_threads: usize,
     /// Documents a batch. Default 200.
@@ -48,6 +52,18 @@ pub struct Sync {
     pub max_dead_letters: usize,
 }
 
+/// When a writer is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncMode {
+    /// When its change is in the journal.
+    #[default]
+    Async,
+    /// When it is in the graph, which cannot be.
+    #[schemars(skip)]
+    Sync,
+}
+
 /// What becomes of changes that find no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -61,6 +77,7 @@ pub enum OverflowPolicy {
 impl Default for Sync {
     fn default() -> Self {
         Self {
+            mode: SyncMode::Async,
             worker_threads: 2,
             batch_size: 200,
             retry_attempts: 4,
@@ -108,6 +125,11 @@ impl Sync {
     }
 
     pub(super) fn check(&self, key: &str, faults: &mut Faults) {
+        if self.mode == SyncMode::Sync {
+            let reason = "sync is not possible, since the store holds locks while it tells of a change that the sync needs to read it; use async, with \
+                durability: group to wait for the disk, and GET /api/v1/sync/nexus/wait to wait for the graph";
+            faults.add(&format!("{key}.mode"), reason);
+        }
         let mut range = |name: &str, value: u64, least: u64, most: u64| {
             faults.range(&format!("{key}.{name}"), value, least, most);
         };

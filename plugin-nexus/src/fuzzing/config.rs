@@ -3,7 +3,7 @@
 use serde_json::json;
 use vectorizer_plugin_api::model::Metric;
 
-use crate::config::{Config, ConfigError, Connection, Sync};
+use crate::config::{Config, ConfigError, Connection, Sync, SyncMode};
 use crate::nexus::properties::is_address;
 
 /// Stands in every user name and password.
@@ -72,6 +72,7 @@ fn in_range(config: &Config) {
         assert!(!ca_file.as_os_str().is_empty() && url.scheme() == "https");
     }
     let Sync {
+        mode,
         worker_threads,
         batch_size,
         overflow: _,
@@ -87,6 +88,7 @@ fn in_range(config: &Config) {
         dead_letter_after,
         max_dead_letters,
     } = config.sync;
+    assert_eq!(mode, SyncMode::Async);
     assert!((1..=64).contains(&worker_threads) && (1..=5_000).contains(&batch_size));
     assert!((1..=100).contains(&retry_attempts) && (1..=60_000).contains(&retry_delay_ms));
     assert!((retry_delay_ms..=3_600_000).contains(&max_retry_delay_ms));

@@ -9,6 +9,7 @@ pub mod config;
 pub mod key;
 pub mod record;
 
+#[cfg(fuzzing)]
 pub use crate::audit_log::properties as audit;
 pub use crate::journal::properties as journal;
 pub use crate::nexus::properties as nexus;

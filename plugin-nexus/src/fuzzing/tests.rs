@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{audit, config, journal, key, nexus, outbound, record, search};
+use super::{config, journal, key, nexus, outbound, record, search};
 use crate::graph::RecordShape;
 use crate::graph::record::JsonMap;
 use crate::journal::{CheckedServer, DocumentId, DocumentState, EdgeState};
@@ -233,10 +233,6 @@ proptest! {
         search::query(&query);
     }
 
-    #[test]
-    fn whatever_lies_in_the_place_of_the_audit_log_is_kept(bytes in any::<Vec<u8>>()) {
-        audit::file(&bytes);
-    }
 }
 
 proptest! {

@@ -66,7 +66,7 @@ impl Engine {
         outbound
             .tell(&journal)
             .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
-        let audit_log = AuditLog::open(&config.audit, data_dir).map_err(|error| {
+        let audit_log = AuditLog::open(&config.audit.settings(), data_dir).map_err(|error| {
             Fault::new(
                 FaultCode::Unavailable,
                 format!("the audit log cannot be opened: {error}"),
@@ -201,6 +201,15 @@ impl Engine {
         })
     }
 
+    /// Waits until all hints that came before are journaled.
+    ///
+    /// # Errors
+    /// [`Unjournaled`]: the storage fails, or takes too long.
+    pub(crate) fn absorb_all(&self) -> Result<(), Unjournaled> {
+        let nothing = IntakeEvent::documents("", [].into_iter(), 0);
+        self.intake.push_durable(nothing)
+    }
+
     /// Takes no hints any more; those taken are journaled.
     pub fn stop_intake(&self) {
         self.taking.store(false, Ordering::Release);
@@ -265,7 +274,7 @@ impl Journaling for Absorber {
                 ids,
                 ends,
                 at_micros,
-            } if context.config().syncs(collection) => {
+            } if !ends.is_empty() && context.config().syncs(collection) => {
                 let journal = &context.journal;
                 if let Some(lexical) = &context.lexical {
                     lexical.changed(collection, split(ids, ends));

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::ACTOR;
 use super::ahead::Ahead;
 use super::batch_size::BatchSize;
 use super::breaker::Permit;
@@ -372,6 +374,7 @@ async fn attempt(
     };
     let now = now_micros();
     context.metrics.batch_done(stage, batch, &done, now);
+    let summary = summary(stage, batch, &done);
     let effects = context.jobs.effects_of(stage, batch, &done);
     let Done {
         outcomes,
@@ -394,5 +397,29 @@ async fn attempt(
     }
     refusal::report(context, &batch.collection, &refusals, &verdicts);
     context.jobs.settle(stage, batch, effects, &verdicts);
+    if let Some(summary) = summary {
+        context.audit_log.record(ACTOR, "sync.batch", &summary);
+    }
     Ok(())
+}
+
+/// What a batch changed, for the audit log; `None`: nothing.
+fn summary(stage: Stage, batch: &Batch, done: &Done) -> Option<Value> {
+    let edges = |counts: &BTreeMap<EdgeType, usize>| counts.values().sum::<usize>();
+    let (asserted, retracted) = (edges(&done.asserted), edges(&done.retracted));
+    let changed =
+        done.written.len() + done.deleted + done.enriched + done.failed.len() + asserted + retracted;
+    (changed > 0).then(|| {
+        json!({
+            "stage": stage.name(),
+            "collection": batch.collection,
+            "documents": batch.claims.len(),
+            "written": done.written.len(),
+            "deleted": done.deleted,
+            "enriched": done.enriched,
+            "failed": done.failed.len(),
+            "edges_asserted": asserted,
+            "edges_retracted": retracted,
+        })
+    })
 }

@@ -49,12 +49,15 @@ mod sweep;
 mod vector;
 mod verify;
 
+/// The plugin, as one who does something.
+pub(crate) const ACTOR: &str = "plugin";
+
 pub use audit::AuditReport;
 pub use breaker::{Breaker, BreakerReport, BreakerSettings, BreakerState};
 pub use connection::Connection;
 pub(crate) use context::AdoptError;
 pub use context::Context;
-pub(crate) use context::{now_text, unless_gone};
+pub(crate) use context::unless_gone;
 pub use document::is_reserved_property;
 pub use engine::Engine;
 pub(crate) use fault::StageFault;

@@ -20,7 +20,7 @@ use super::signature::Forgery;
 use crate::api::{Call, Endpoint, respond};
 use crate::journal::{DocumentId, JournalError, Receipt, Work, unix_micros};
 use crate::kill_point::kill_point;
-use crate::sync::Context;
+use crate::sync::{ACTOR, Context};
 
 const ANY: &str = "/webhooks/nexus";
 const RELATIONSHIP: &str = "/webhooks/nexus/relationship";
@@ -136,7 +136,13 @@ fn receive(call: &Call<'_>) -> Response {
                 documents: Some(documents),
             }),
         ),
-        Err(refusal) => refusal.response(),
+        Err(refusal) => {
+            if let Refusal::Forged(forgery) = &refusal {
+                let log = &context.audit_log;
+                log.record_repeated(ACTOR, "webhook.refused", forgery.label());
+            }
+            refusal.response()
+        }
     }
 }
 

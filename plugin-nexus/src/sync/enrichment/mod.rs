@@ -27,13 +27,13 @@ use serde_json::json;
 use vectorizer_plugin_api::FaultCode;
 use vectorizer_plugin_api::model::{Fields, JsonMap, Merge};
 
+use super::ACTOR;
 use super::across::key;
 use super::connection::Connection;
 use super::context::{Context, now_text, unless_gone};
 use super::fault::StageFault;
 use super::fingerprint::ENRICHMENT_KEY;
 use super::lane::{Done, Failed};
-use crate::audit_log;
 use crate::config::Mapped;
 use crate::graph::schema::EdgeType;
 use crate::graph::{DocumentKey, DomainKey, EntityKey, ForeignEdge, Graph, Neighbour};
@@ -303,9 +303,7 @@ fn write_down(context: &Context, collection: &str, id: &str, rule: &Mapped) {
         "field": rule.field(),
         "kept": rule.on_conflict.name(),
     });
-    context
-        .audit_log
-        .record(audit_log::SELF, "property.conflict", &details);
+    context.audit_log.record(ACTOR, "property.conflict", &details);
 }
 
 /// What the graph says of one document.

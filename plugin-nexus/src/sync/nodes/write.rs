@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use vectorizer_plugin_api::model::JsonMap;
 
+use super::super::ACTOR;
 use super::super::connection::Connection;
 use super::super::context::{Context, now_text};
 use super::super::document::{Version, properties};
@@ -16,7 +17,6 @@ use super::super::poller;
 use super::super::verify::verify_nodes;
 use super::mark_sources;
 use super::present::Present;
-use crate::audit_log;
 use crate::graph::verify::WrittenNode;
 use crate::graph::{DocumentKey, Graph, GraphError, NodeVersion, NodeWrite, RecordShape};
 use crate::journal::{Batch, DocumentState, Outcome, Stage, StateChange, Work};
@@ -96,9 +96,7 @@ pub(super) async fn write(
         }
         if document.looked_at && !document.changed && known.is_some() {
             let details = json!({"collection": batch.collection, "id": document.id, "kept": "store"});
-            context
-                .audit_log
-                .record(audit_log::SELF, "node.restored", &details);
+            context.audit_log.record(ACTOR, "node.restored", &details);
         }
         match NodeWrite::build(
             document.place.key.clone(),

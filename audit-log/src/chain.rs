@@ -6,8 +6,6 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::strict_json::{self, Misfit};
-
 const HASH: &str = ",\"hash\":\"";
 const END: &str = "\"}";
 const DIGITS: usize = 64;
@@ -57,10 +55,7 @@ struct Read {
 }
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    strict_json::parse(text.as_bytes()).map_err(|Misfit { field, reason }| match field {
-        Some(field) => format!("{field}: {reason}"),
-        None => reason,
-    })
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 #[derive(Serialize)]

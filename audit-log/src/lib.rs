@@ -19,6 +19,7 @@ mod chain;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod properties;
+mod repeats;
 mod verify;
 
 use std::fs::{self, File, OpenOptions};
@@ -26,26 +27,48 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 pub use verify::{ChainFault, Verified, verify};
 
-use crate::config::Audit as Settings;
-use crate::sync::now_text;
 use chain::{Link, line};
+use repeats::Repeats;
 
 const NAME: &str = "audit.jsonl";
-/// The plugin itself.
-pub(crate) const SELF: &str = "plugin";
+/// The log itself, as one who does something.
+const LOG: &str = "log";
 /// Bytes at the end of a file among which its last line is looked for.
 const TAIL: u64 = 1 << 16;
 
-/// See the [module](self).
+/// What a log is opened with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Bytes at which a new file is begun.
+    pub max_bytes: u64,
+    /// Full files that are kept.
+    pub keep_files: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            max_bytes: 16 << 20,
+            keep_files: 10,
+        }
+    }
+}
+
+/// See the [crate](self).
 #[derive(Debug)]
 pub struct AuditLog {
     log: Option<Mutex<Log>>,
+    repeats: Mutex<Repeats>,
     unwritten: AtomicU64,
 }
 
@@ -70,6 +93,7 @@ impl AuditLog {
         };
         Ok(Self {
             log,
+            repeats: Mutex::default(),
             unwritten: AtomicU64::new(0),
         })
     }
@@ -82,6 +106,14 @@ impl AuditLog {
         if let Err(error) = log.lock().append(actor, action, details) {
             self.unwritten.fetch_add(1, Ordering::Relaxed);
             tracing::error!(%error, action, "the audit log could not be written");
+        }
+    }
+
+    /// As [`AuditLog::record`], of what happens for one of a few reasons and may happen very often: once a minute for each reason, with how
+    /// often it was.
+    pub fn record_repeated(&self, actor: &str, action: &'static str, reason: &'static str) {
+        if let Some(times) = self.repeats.lock().note(action, reason, Instant::now()) {
+            self.record(actor, action, &json!({"reason": reason, "times": times}));
         }
     }
 
@@ -129,7 +161,7 @@ impl Log {
             settings: settings.clone(),
         };
         if let Some((action, details)) = happened {
-            log.append(SELF, action, &details)?;
+            log.append(LOG, action, &details)?;
         }
         Ok(log)
     }
@@ -220,6 +252,13 @@ fn full_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Now: RFC 3339 in UTC, always of the same width.
+fn now_text() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+        .to_string()
 }
 
 #[cfg(test)]

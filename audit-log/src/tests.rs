@@ -156,3 +156,10 @@ fn one_that_is_switched_off_writes_nothing() {
         .record("ann", "tested", &json!({}));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_lies_in_its_place_is_kept(bytes in proptest::prelude::any::<Vec<u8>>()) {
+        properties::file(&bytes);
+    }
+}
