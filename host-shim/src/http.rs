@@ -65,8 +65,12 @@ async fn handle(
     let (plugin, access) = match host.route(parts.method.as_str(), parts.uri.path()) {
         RouteMatch::Found { plugin, access } => (plugin, access),
         RouteMatch::NotFound => return error(404, "not_found", "no such route"),
-        RouteMatch::MethodNotAllowed => {
-            return error(405, "method_not_allowed", "the route has other methods");
+        RouteMatch::MethodNotAllowed(methods) => {
+            let methods = methods.join(", ");
+            let message = format!("the route has other methods: {methods}");
+            let mut refusal = Response::json_error(405, "method_not_allowed", &message);
+            refusal.headers.push(("allow".to_owned(), methods));
+            return to_http(refusal);
         }
     };
     if !caller.role.may(access) {

@@ -21,8 +21,8 @@ pub(crate) enum RouteError {
 pub enum RouteMatch {
     /// No plugin has this path.
     NotFound,
-    /// The path exists, with other methods.
-    MethodNotAllowed,
+    /// The path exists, with these methods.
+    MethodNotAllowed(Vec<String>),
     /// This plugin answers.
     Found {
         /// The plugin's name.
@@ -73,7 +73,7 @@ impl RouteTable {
 
     pub(crate) fn find(&self, method: &str, path: &str) -> RouteMatch {
         let entries = self.entries.read();
-        let mut result = RouteMatch::NotFound;
+        let mut methods = Vec::new();
         for entry in entries.iter().filter(|entry| matches(&entry.route.path, path)) {
             if entry.route.method == method {
                 return RouteMatch::Found {
@@ -81,9 +81,12 @@ impl RouteTable {
                     access: entry.route.access,
                 };
             }
-            result = RouteMatch::MethodNotAllowed;
+            methods.push(entry.route.method.clone());
         }
-        result
+        match methods.is_empty() {
+            true => RouteMatch::NotFound,
+            false => RouteMatch::MethodNotAllowed(methods),
+        }
     }
 
     pub(crate) fn all(&self) -> Vec<(String, Route)> {
@@ -164,7 +167,11 @@ mod tests {
         };
         assert_eq!(table.find("GET", "/api/7/x"), found(Access::User));
         assert_eq!(table.find("POST", "/api/7/x"), found(Access::Admin));
-        assert_eq!(table.find("DELETE", "/api/7/x"), RouteMatch::MethodNotAllowed);
+        let methods = ["GET", "POST"].map(str::to_owned).to_vec();
+        assert_eq!(
+            table.find("DELETE", "/api/7/x"),
+            RouteMatch::MethodNotAllowed(methods)
+        );
         for path in ["/api//x", "/api/7/x/", "/api/7", "/api/7/8/x", "", "/"] {
             assert_eq!(table.find("GET", path), RouteMatch::NotFound, "{path}");
         }
@@ -184,6 +191,9 @@ mod tests {
         assert!(matches!(register("GET", "/api/7/x"), Err(RouteError::Taken(_, plugin)) if plugin == "a"));
         register("DELETE", "/api/{id}/x").unwrap();
         table.withdraw("b");
-        assert_eq!(table.find("DELETE", "/api/1/x"), RouteMatch::MethodNotAllowed);
+        assert!(matches!(
+            table.find("DELETE", "/api/1/x"),
+            RouteMatch::MethodNotAllowed(_)
+        ));
     }
 }

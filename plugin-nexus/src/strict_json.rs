@@ -2,6 +2,7 @@
 //! its place, without a word of the text itself beyond what serde says of types and names.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// Where a text is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,46 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Misfit> {
         reason: without_position(&error),
     })?;
     Ok(value)
+}
+
+/// Where lists stand in place of objects: a reader would take them for the values of the fields, in their order. `schema` is a JSON
+/// Schema with its definitions.
+pub(crate) fn misplaced_lists(value: &Value, schema: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    find_lists(value, schema, schema, String::new(), &mut found);
+    found
+}
+
+fn find_lists(value: &Value, schema: &Value, root: &Value, path: String, found: &mut Vec<String>) {
+    let schema = referred(schema, root);
+    match value {
+        Value::Array(_) if schema["properties"].is_object() => found.push(path),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                find_lists(item, &schema["items"], root, format!("{path}[{index}]"), found);
+            }
+        }
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                let path = match path.as_str() {
+                    "" => key.clone(),
+                    path => format!("{path}.{key}"),
+                };
+                find_lists(value, &schema["properties"][key.as_str()], root, path, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The schema that a schema refers to, be it as one that may be missing; itself where it refers to none.
+fn referred<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
+    let reference = schema["$ref"].as_str().or_else(|| {
+        let mut options = schema["anyOf"].as_array()?.iter();
+        options.find_map(|option| option["$ref"].as_str())
+    });
+    let target = reference.and_then(|reference| root.pointer(reference.trim_start_matches('#')));
+    target.unwrap_or(schema)
 }
 
 /// The message without serde's position in a text that whoever reads it may never have seen.

@@ -295,6 +295,9 @@ fn routes_say_who_may_call_them() {
     assert!(
         matches!(host.route("POST", "/probe/admin/x"), RouteMatch::Found { access, .. } if !Role::User.may(access))
     );
-    assert_eq!(host.route("DELETE", "/probe"), RouteMatch::MethodNotAllowed);
+    assert!(matches!(
+        host.route("DELETE", "/probe"),
+        RouteMatch::MethodNotAllowed(_)
+    ));
     assert_eq!(host.route("GET", "/late"), RouteMatch::NotFound);
 }

@@ -70,7 +70,7 @@ pub(crate) enum Reply {
     Later(Pin<Box<dyn Future<Output = Response> + Send>>),
 }
 
-type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 type Answer = Box<dyn Fn(&Call<'_>) -> Reply + Send + Sync>;
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {

@@ -142,6 +142,14 @@ impl ApiError {
 
 /// Reads a JSON body strictly; a fault names the field.
 pub(crate) fn body<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // A list would do for a struct, its values in the order of the fields.
+    if body
+        .trim_ascii_start()
+        .first()
+        .is_some_and(|first| *first != b'{')
+    {
+        return Err(ApiError::field("body", "must be a JSON object"));
+    }
     strict_json::parse(body).map_err(|Misfit { field, reason }| ApiError::Field {
         field: field.unwrap_or_else(|| "body".to_owned()),
         reason,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use vectorizer_plugin_api::Access;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, SchemaOf};
 
 /// An error, as all routes answer it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -22,6 +22,16 @@ pub(super) struct ErrorBody {
     pub(super) details: Value,
     /// The status of the answer.
     pub(super) status_code: u16,
+}
+
+/// The schema of a type with all that it refers to.
+pub(super) fn schema(of: SchemaOf) -> Value {
+    let mut generator = SchemaGenerator::default();
+    let mut schema = json!(of(&mut generator));
+    if let Some(entries) = schema.as_object_mut() {
+        entries.insert("$defs".to_owned(), generator.take_definitions(true).into());
+    }
+    schema
 }
 
 /// Describes these endpoints.

@@ -3,17 +3,58 @@
 //! The host has found the route and checked the caller already; both are done again here, since it costs nothing and a host may err.
 
 use percent_encoding::percent_decode_str;
-use vectorizer_plugin_api::{Request, Role, Route};
+use serde_json::Value;
+use vectorizer_plugin_api::{Access, Request, Role, Route};
 
 use super::admission::Admission;
 use super::endpoint::{Call, Endpoint, Reply};
 use super::{ApiError, openapi};
+use crate::strict_json;
 use crate::sync::Engine;
+
+/// An endpoint as it is served.
+#[derive(Debug)]
+struct Served {
+    endpoint: Endpoint,
+    /// The schema of its body with all that it refers to. One that anybody may call has none, since nothing that comes to it is read before
+    /// it is known to be genuine.
+    form: Option<Value>,
+}
+
+impl Served {
+    fn new(endpoint: Endpoint) -> Self {
+        let form = match endpoint.access {
+            Access::Public => None,
+            Access::User | Access::Admin => endpoint.body.map(openapi::schema),
+        };
+        Self { endpoint, form }
+    }
+
+    /// What stands in a path for the parameters of this one's, if it is of it.
+    fn place<'a>(&self, path: &'a str) -> Option<Vec<&'a str>> {
+        let mut paths = self.endpoint.paths.iter();
+        paths.find_map(|pattern| place(pattern, path))
+    }
+
+    /// Refuses lists in place of objects. What is no JSON the endpoint refuses itself.
+    fn check(&self, body: &[u8]) -> Result<(), ApiError> {
+        let Some((form, body)) = self.form.as_ref().zip(serde_json::from_slice(body).ok()) else {
+            return Ok(());
+        };
+        match strict_json::misplaced_lists(&body, form).into_iter().next() {
+            None => Ok(()),
+            Some(field) => {
+                let field = if field.is_empty() { "body" } else { &field };
+                Err(ApiError::field(field, "must be an object, not a list"))
+            }
+        }
+    }
+}
 
 /// All endpoints.
 #[derive(Debug)]
 pub(crate) struct Router {
-    endpoints: Vec<Endpoint>,
+    served: Vec<Served>,
     admission: Admission,
     description: Vec<u8>,
 }
@@ -23,14 +64,14 @@ impl Router {
     pub(crate) fn new(endpoints: Vec<Endpoint>) -> Self {
         Self {
             description: openapi::describe(&endpoints).to_string().into_bytes(),
-            endpoints,
+            served: endpoints.into_iter().map(Served::new).collect(),
             admission: Admission::default(),
         }
     }
 
     /// The routes to be registered with the host.
     pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
-        self.endpoints.iter().flat_map(|endpoint| {
+        self.served.iter().flat_map(|Served { endpoint, .. }| {
             let paths = endpoint.paths.iter();
             paths.map(|path| Route::new(endpoint.method, path.as_str(), endpoint.access))
         })
@@ -38,7 +79,7 @@ impl Router {
 
     /// Answers a request. Blocks while the journal or files are worked with.
     pub(crate) fn answer(&self, engine: &Engine, request: &Request) -> Reply {
-        match self.find(engine, request) {
+        match self.admit(engine, request) {
             Ok((endpoint, place)) => (endpoint.call)(&Call {
                 engine,
                 request,
@@ -50,27 +91,10 @@ impl Router {
         }
     }
 
-    fn find(&self, engine: &Engine, request: &Request) -> Result<(&Endpoint, Vec<String>), ApiError> {
-        let fits = |endpoint: &Endpoint| {
-            let mut paths = endpoint.paths.iter();
-            paths.find_map(|path| place(path, &request.path))
-        };
-        let mut of_path = self
-            .endpoints
-            .iter()
-            .filter_map(|endpoint| fits(endpoint).map(|place| (endpoint, place)));
-        let mut exists = false;
-        let found = of_path.find(|(endpoint, _)| {
-            exists = true;
-            endpoint.method == request.method
-        });
-        let Some((endpoint, place)) = found else {
-            return Err(match exists {
-                true => ApiError::Method,
-                false => ApiError::NotFound("no such route"),
-            });
-        };
-        let caller = &request.caller;
+    /// The endpoint of a request that may be answered, and what its path holds.
+    fn admit(&self, engine: &Engine, request: &Request) -> Result<(&Endpoint, Vec<String>), ApiError> {
+        let (served, place) = self.find(request)?;
+        let (endpoint, caller) = (&served.endpoint, &request.caller);
         if !caller.role.may(endpoint.access) {
             return Err(match caller.role {
                 Role::Anonymous => ApiError::Unauthorized,
@@ -88,7 +112,24 @@ impl Router {
                 .map_err(|wait| ApiError::RateLimited { wait })?;
         }
         let place: Result<Vec<String>, ApiError> = place.into_iter().map(decoded).collect();
+        served.check(&request.body)?;
         Ok((endpoint, place?))
+    }
+
+    fn find<'a>(&self, request: &'a Request) -> Result<(&Served, Vec<&'a str>), ApiError> {
+        let mut exists = false;
+        for served in &self.served {
+            if let Some(place) = served.place(&request.path) {
+                if served.endpoint.method == request.method {
+                    return Ok((served, place));
+                }
+                exists = true;
+            }
+        }
+        Err(match exists {
+            true => ApiError::Method,
+            false => ApiError::NotFound("no such route"),
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use serde_path_to_error::Segment;
 
 use super::faults::Faults;
 use super::{Config, ConfigError};
+use crate::strict_json;
 
 /// Most faults that are told.
 const MOST: usize = 100;
@@ -22,6 +23,9 @@ const NOWHERE: &str = "https://nowhere.invalid";
 /// [`ConfigError`].
 pub(super) fn read(mut section: Value) -> Result<Config, ConfigError> {
     let mut faults = Faults::default();
+    for path in strict_json::misplaced_lists(&section, &Config::schema()) {
+        faults.add(&path, "must be a section of keys and values");
+    }
     let mut shortened = Shortened::default();
     while faults.len() < MOST {
         let error = match serde_path_to_error::deserialize::<_, Config>(&section) {
@@ -159,6 +163,21 @@ mod tests {
             );
         }
         assert_eq!(found.len(), begins.len(), "{found:#?}");
+    }
+
+    #[test]
+    fn a_list_is_no_section() {
+        let found = faults(
+            json!({"nexus_url": "http://h", "sync": [3], "similarity": {"cache": []}, "collections": [[]]}),
+        );
+        assert_eq!(
+            found[..3],
+            [
+                "nexus_integration.collections[0]: must be a section of keys and values",
+                "nexus_integration.similarity.cache: must be a section of keys and values",
+                "nexus_integration.sync: must be a section of keys and values",
+            ]
+        );
     }
 
     #[test]
