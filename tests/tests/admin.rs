@@ -525,3 +525,29 @@ fn who_steers_too_often_is_told_when_to_come_again_and_others_are_not() {
     assert_eq!(status("the-admin-key").0, 200);
     assert!(server.stop().unwrap().success());
 }
+
+#[test]
+fn who_waits_reads_in_the_graph_what_they_wrote() {
+    let setup = Setup::new(Kind::Dev);
+    let nexus = setup.nexus();
+    let (server, client) = setup.host();
+    client.create("c", DIMENSION, "Cosine").unwrap();
+    client.settle(PATIENCE).unwrap();
+    let wait = |query: &str| {
+        client
+            .call("GET", &format!("{BASE}/wait?collection=c{query}"), None)
+            .unwrap()
+    };
+    for round in 0..20 {
+        let title = format!("round {round}");
+        client.insert("c", &[setup::document(round % 3, &title)]).unwrap();
+        assert_eq!(wait("&timeout_ms=30000")["done"], true);
+        assert!(titles(&setup, "c").contains(&title), "{title}");
+    }
+    nexus.stop();
+    client.insert("c", &[setup::document(9, "not yet")]).unwrap();
+    let answer = wait("&timeout_ms=300");
+    assert_eq!((&answer["done"], &answer["waiting"]), (&json!(false), &json!(1)));
+    assert_eq!(wait("&id=another&timeout_ms=1")["done"], true);
+    assert!(server.stop().unwrap().success());
+}

@@ -48,6 +48,12 @@ const FIXED: [&str; 10] = [
 ];
 const CACHE: &str = "similarity.cache";
 
+/// Whether a key counts at once where it is changed while the plugin runs; else after the next start.
+#[must_use]
+pub fn counts_at_once(key: &str) -> bool {
+    applies(key) == Applies::Now
+}
+
 fn applies(key: &str) -> Applies {
     let within = |outer: &str| {
         key.strip_prefix(outer)
@@ -69,7 +75,7 @@ pub(super) fn for_now(wanted: &Config, started: &Config) -> Config {
     config.api_key_file = started.api_key_file.clone();
     config.connection = started.connection.clone();
     config.sync = started.sync.clone();
-    config.breaker = started.breaker.clone();
+    config.breaker = started.breaker;
     config.search = started.search.clone();
     config.audit = started.audit.clone();
     config.webhooks.outbound = started.webhooks.outbound.clone();

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
+pub use difference::counts_at_once;
 pub(crate) use difference::{Applies, Changed};
 pub(crate) use environment::Environment;
 pub use environment::variables;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 use vectorizer_plugin_nexus::config::Config;
+use vectorizer_plugin_nexus::settings::{counts_at_once, variables};
 
 const SECTION: &str = "nexus_integration";
 
@@ -15,8 +16,16 @@ pub(super) fn reference() -> String {
     let mut text = format!(
         "# Configuration\n\nThe section `{SECTION}:` of the host's configuration, key by key. Made from the code by `cargo xtask docs`; a test compares.\n\n\
          Unknown keys, wrong types and values out of range are refused with the key, what was found and what is allowed, all at once. `${{NAME}}` and \
-         `${{NAME:-default}}` stand for variables of the environment.\n"
+         `${{NAME:-default}}` stand for variables of the environment.\n\n\
+         Settings come from the configuration file, over these from requests (`PUT /api/v1/sync/nexus/config`, kept in `settings.json` in the plugin's \
+         folder), and over these from the environment. While the plugin runs they change by request, or when the host reads its file again (SIGHUP, \
+         `POST /api/v1/plugins/reload`); those marked `restart` count after the next start.\n"
     );
+    text.push_str("\n## Environment\n\n| variable | key |\n| --- | --- |\n");
+    for (variable, key) in variables() {
+        let _ = writeln!(text, "| `{variable}` | `{key}` |");
+    }
+    text.push_str("\nAn empty variable is none. Switches take `true` and `false`, lists have commas between their texts.\n");
     section(&mut text, &schema, &schema, &mut Vec::new());
     text
 }
@@ -38,7 +47,7 @@ fn section(text: &mut String, root: &Value, object: &Value, path: &mut Vec<Strin
             let _ = write!(text, "{}\n\n", line(purpose));
         }
     }
-    text.push_str("| key | type | |\n| --- | --- | --- |\n");
+    text.push_str("| key | type | counts | |\n| --- | --- | --- | --- |\n");
     let mut inner = Vec::new();
     for (key, property) in object["properties"].as_object().into_iter().flatten() {
         let target = resolved(root, property);
@@ -48,8 +57,9 @@ fn section(text: &mut String, root: &Value, object: &Value, path: &mut Vec<Strin
         path.push(key.clone());
         let _ = writeln!(
             text,
-            "| `{key}` | {} | {} |",
+            "| `{key}` | {} | {} | {} |",
             kind(root, property, path),
+            counts(target, path),
             line(purpose.unwrap_or_default())
         );
         path.pop();
@@ -76,6 +86,16 @@ fn resolved<'a>(root: &'a Value, property: &'a Value) -> &'a Value {
     match reference.and_then(|reference| root.pointer(reference.trim_start_matches('#'))) {
         Some(target) => target,
         None => property,
+    }
+}
+
+/// When a changed key counts; of a section each key says so itself.
+fn counts(target: &Value, path: &[String]) -> &'static str {
+    let key = path.join(".").replace("[]", "");
+    match (target["properties"].is_object(), counts_at_once(&key)) {
+        (true, _) => "",
+        (false, true) => "at once",
+        (false, false) => "restart",
     }
 }
 

@@ -3,12 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod configuration;
+mod examples;
+#[path = "../setup/mod.rs"]
+mod setup;
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 use vectorizer_tests::build::{Artifacts, Profile};
+use vectorizer_tests::nexus::Kind;
 use vectorizer_tests::vectorizer::HostFolder;
 
 /// Where this is set, the documents are written instead.
@@ -33,12 +37,29 @@ fn the_reference_of_the_configuration_is_what_the_code_says() {
     check("configuration.md", &made);
     // Of each kind of fact one.
     for part in [
-        "| `top_k` | integer, 1 to 1000 | Most outgoing edges of a document. Default 10. |",
+        "| `top_k` | integer, 1 to 1000 | at once | Most outgoing edges of a document. Default 10. |",
         "`nexus_integration.webhooks.outbound`",
         "`interval`, `group`, `none`",
+        "| `NEXUS_SYNC_ENABLED` | `enabled` |",
+        "| `batch_size` | integer, 1 to 5000 | restart |",
     ] {
         assert!(made.contains(part), "{part}");
     }
+}
+
+/// The address that the documents ask.
+const THERE: &str = "http://127.0.0.1:15002";
+
+#[test]
+fn the_examples_of_the_guide_to_the_api_do_what_they_show() {
+    let setup = setup::Setup::new(Kind::Dev);
+    let _nexus = setup.nexus();
+    let (server, client) = setup.host();
+    client.settle(setup::PATIENCE).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md");
+    let wrong = examples::run(&fs::read_to_string(path).unwrap(), THERE, &server.url);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(server.stop().unwrap().success());
 }
 
 #[test]
@@ -48,7 +69,7 @@ fn the_example_configurations_can_be_served_with() {
         artifacts.plugin().exists(),
         "run the tests with: cargo xtask test"
     );
-    for name in ["development.yml", "production.yml"] {
+    for name in ["development.yml", "production.yml", "compose/config.yml"] {
         let folder = tempfile::tempdir().unwrap();
         let host = HostFolder::new(folder.path(), &artifacts, 0, &json!({}), &json!({})).unwrap();
         let written = fs::read_to_string(host.config()).unwrap();
