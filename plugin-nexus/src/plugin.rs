@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use serde_json::json;
 use vectorizer_plugin_api::model::CollectionEvent;
 use vectorizer_plugin_api::{
     ChangeBatch, Fault, FaultCode, Health, Host, Plugin, Request, Responder, Setup, export_plugin,
@@ -15,7 +16,7 @@ use crate::health::{self, Verdict};
 use crate::logging;
 use crate::search;
 use crate::settings::{Environment, Settings, SettingsError};
-use crate::sync::Engine;
+use crate::sync::{ACTOR, Engine};
 use crate::webhooks;
 use crate::webhooks::outbound;
 
@@ -105,6 +106,10 @@ impl Plugin for NexusPlugin {
                 settings.propose_section(&section)
             })
             .await;
+            if let Ok(changes) = &changed {
+                let details = json!({"changes": changes});
+                context.audit_log.record(ACTOR, "config.reloaded", &details);
+            }
             let later = context.settings.restart_needed();
             if !later.is_empty() {
                 tracing::warn!(keys = ?later, "these settings count only after a restart");

@@ -328,7 +328,10 @@ fn labelled_documents_teach_which_vectors_belong_to_a_domain() {
         assert_eq!(domains(), ["none", "none"]);
 
         assert_eq!(
-            client.send("POST", "/admin/sync/domains/train", None).unwrap().0,
+            client
+                .send("POST", "/admin/sync/domains/train", Some(&json!({})))
+                .unwrap()
+                .0,
             202
         );
         wait_until("documents are classified by what was learned", PATIENCE, || {

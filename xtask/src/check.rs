@@ -25,6 +25,8 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), TestError> {
 
 /// Writes the documents that are made from the code.
 pub(crate) fn docs() -> Result<(), TestError> {
+    // Their examples are run.
+    Artifacts::build(Profile::Dev)?;
     let arguments = ["test", "--workspace", "--all-features", "--test", "docs"].map(str::to_owned);
     run_cargo(&arguments, &[("WRITE_DOCS", "1")])
 }

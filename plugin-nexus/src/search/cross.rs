@@ -8,15 +8,14 @@
 //! for the topmost that it belongs to. Collections that take no texts are passed over, unless they are named.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
+use super::answer::{self, DomainOf, Group, Hit, Links, Outcome};
 use super::candidates::{MOST_WIDTH, width};
 use super::fusion::{self, Fused};
-use super::hybrid::{self, Found, find, reasons};
+use super::hybrid::{self, Found, find};
 use super::links;
 use super::request::{CrossDomain, Shape};
 use super::shown::{Terms, domains};
@@ -39,15 +38,18 @@ pub(super) struct Placed {
 ///
 /// # Errors
 /// [`ApiError`] for what cannot be searched for, or a store that does not answer.
-pub(super) async fn run(context: &Arc<Context>, request: CrossDomain) -> Result<Value, ApiError> {
+pub(super) async fn run(
+    context: &Arc<Context>,
+    request: CrossDomain,
+) -> Result<answer::CrossDomain, ApiError> {
     let begun = Instant::now();
     let deadline = begun + Duration::from_millis(request.search.budget_ms);
     let (request, mut degraded) = context
         .blocking(move |context| Ok(collect(context, request)))
         .await??;
     if request.search.collections.is_empty() {
-        let links = if request.links { links::none() } else { Value::Null };
-        return Ok(answer(&request, &[], &links, degraded, begun));
+        let links = request.links.then(Links::default);
+        return Ok(answer(&request, Vec::new(), links, &degraded, begun));
     }
     let search = Arc::new(request.search.clone());
     let lenient = !request.names_collections;
@@ -74,24 +76,25 @@ pub(super) async fn run(context: &Arc<Context>, request: CrossDomain) -> Result<
     let links = match request.links {
         true => {
             let links = links::between(context, &search.expansion.types, &chosen, deadline).await;
-            links.unwrap_or_else(|reason| {
+            Some(links.unwrap_or_else(|reason| {
                 degraded.push(reason);
-                links::none()
-            })
+                Links::default()
+            }))
         }
-        false => Value::Null,
+        false => None,
     };
     degraded.dedup();
-    let shown: Vec<(Option<String>, Value)> = chosen
+    let shown = chosen
         .iter()
-        .map(|placed| {
-            let mut result = hybrid::show(&search, &placed.fused, &found);
-            result["domain"] = json!(placed.domain);
-            result["domain_path"] = json!(placed.path);
-            (placed.domain.clone(), result)
+        .map(|placed| Hit {
+            placed: Some(DomainOf {
+                domain: placed.domain.clone(),
+                domain_path: placed.path.clone(),
+            }),
+            ..hybrid::show(&search, &placed.fused, &found)
         })
         .collect();
-    Ok(answer(&request, &shown, &links, degraded, begun))
+    Ok(answer(&request, shown, links, &degraded, begun))
 }
 
 /// Finds the collections, and tells why there are not all. Blocks.
@@ -201,40 +204,43 @@ fn choose(request: &CrossDomain, placed: Vec<Placed>) -> Vec<Placed> {
 
 fn answer(
     request: &CrossDomain,
-    shown: &[(Option<String>, Value)],
-    links: &Value,
-    degraded: Vec<String>,
+    shown: Vec<Hit>,
+    links: Option<Links>,
+    degraded: &[String],
     begun: Instant,
-) -> Value {
-    let mut answer = json!({
-        "links": links,
-        "degraded": !degraded.is_empty(),
-        "degraded_reason": reasons(&degraded),
-        "took_ms": begun.elapsed().as_millis() as u64,
-    });
-    let results = |domain: Option<&Option<String>>| -> Vec<&Value> {
-        let of_it = shown
-            .iter()
-            .filter(|(of, _)| domain.is_none_or(|domain| of == domain));
-        of_it.map(|(_, result)| result).collect()
+) -> answer::CrossDomain {
+    let (results, groups) = match request.shape {
+        Shape::Merged => (Some(shown), None),
+        Shape::Grouped => (None, Some(grouped(shown))),
     };
-    match request.shape {
-        Shape::Merged => answer["results"] = json!(results(None)),
-        Shape::Grouped => {
-            let mut seen = BTreeSet::new();
-            let order = shown.iter().map(|(domain, _)| domain);
-            let groups: Vec<Value> = order
-                .filter(|domain| seen.insert((*domain).clone()))
-                .map(|domain| json!({"domain": domain, "results": results(Some(domain))}))
-                .collect();
-            answer["groups"] = json!(groups);
+    answer::CrossDomain {
+        results,
+        groups,
+        links,
+        outcome: Outcome::of(degraded, begun),
+    }
+}
+
+/// By domain, in the order of their best.
+fn grouped(shown: Vec<Hit>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for hit in shown {
+        let domain = hit.placed.as_ref().and_then(|placed| placed.domain.clone());
+        match groups.iter_mut().find(|group| group.domain == domain) {
+            Some(group) => group.results.push(hit),
+            None => groups.push(Group {
+                domain,
+                results: vec![hit],
+            }),
         }
     }
-    answer
+    groups
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::journal::DocumentId;
 

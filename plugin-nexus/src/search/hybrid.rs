@@ -13,8 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
+use super::answer::{self, Explanation, Hit, Outcome, Share, Way};
 use super::candidates::{Candidates, candidates, width};
 use super::expand::Reached;
 use super::follow::{Around, follow};
@@ -47,27 +46,16 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// [`ApiError`] for what cannot be searched for, or a store that does not answer.
-pub(super) async fn run(context: &Arc<Context>, search: Arc<Search>) -> Result<Value, ApiError> {
+pub(super) async fn run(context: &Arc<Context>, search: Arc<Search>) -> Result<answer::Hybrid, ApiError> {
     let begun = Instant::now();
     let width = width(context, &search);
     let found = find(context, &search, width, false, begun).await?;
     let page = found.fused.iter().skip(search.offset).take(search.limit);
-    let results: Vec<Value> = page.map(|fused| show(&search, fused, &found)).collect();
-    Ok(json!({
-        "results": results,
-        "found": found.fused.len(),
-        "degraded": !found.degraded.is_empty(),
-        "degraded_reason": reasons(&found.degraded),
-        "took_ms": begun.elapsed().as_millis() as u64,
-    }))
-}
-
-/// Null where there are none.
-pub(super) fn reasons(reasons: &[String]) -> Value {
-    match reasons {
-        [] => Value::Null,
-        reasons => reasons.join("; ").into(),
-    }
+    Ok(answer::Hybrid {
+        results: page.map(|fused| show(&search, fused, &found)).collect(),
+        found: found.fused.len(),
+        outcome: Outcome::of(&found.degraded, begun),
+    })
 }
 
 /// Finds candidates, follows the graph from them, and fuses all of it.
@@ -167,46 +155,33 @@ fn lists(weights: Weights, candidates: &Candidates, around: Option<&Around>) -> 
 }
 
 /// A result, as readers see it.
-pub(super) fn show(search: &Search, fused: &Fused, found: &Found) -> Value {
+pub(super) fn show(search: &Search, fused: &Fused, found: &Found) -> Hit {
     let document = &fused.document;
-    let mut result = json!({
-        "collection": document.collection,
-        "id": document.id,
-        "score": fused.score,
+    Hit {
+        document: document.into(),
+        score: fused.score,
+        payload: search.with_payload.then(|| found.shown.payload(document)),
+        explain: search.explain.then(|| explain(fused, found)),
+        placed: None,
+    }
+}
+
+fn explain(fused: &Fused, found: &Found) -> Explanation {
+    let sources = fused.places.iter().map(|place| Share {
+        source: place.source,
+        rank: place.rank,
+        score: place.score,
+        share: place.share,
     });
-    let Some(fields) = result.as_object_mut() else {
-        return result;
-    };
-    if search.with_payload {
-        fields.insert("payload".to_owned(), found.shown.payload(document));
+    let ways = found.reached.get(&fused.document).map(|reached| &reached.ways);
+    let paths = ways.into_iter().flatten().map(|way| Way {
+        from: (&way.from).into(),
+        kind: way.kind.clone(),
+        via: way.via.clone(),
+        worth: way.worth,
+    });
+    Explanation {
+        sources: sources.collect(),
+        paths: paths.collect(),
     }
-    if search.explain {
-        let sources: Vec<Value> = fused
-            .places
-            .iter()
-            .map(|place| {
-                json!({
-                    "source": place.source,
-                    "rank": place.rank,
-                    "score": place.score,
-                    "share": place.share,
-                })
-            })
-            .collect();
-        let ways = found.reached.get(document).map(|reached| &reached.ways);
-        let ways: Vec<Value> = ways
-            .into_iter()
-            .flatten()
-            .map(|way| {
-                json!({
-                    "from": {"collection": way.from.collection, "id": way.from.id},
-                    "type": way.kind,
-                    "via": way.via,
-                    "worth": way.worth,
-                })
-            })
-            .collect();
-        fields.insert("explain".to_owned(), json!({"sources": sources, "paths": ways}));
-    }
-    result
 }

@@ -9,11 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
+use super::answer::{self, Outcome};
 use super::expand::known;
 use super::follow::{obstacle, reason};
-use super::hybrid::reasons;
 use super::request::Impact;
 use super::shown::{Shown, Terms, start};
 use crate::api::ApiError;
@@ -39,7 +37,7 @@ struct Dependent {
 ///
 /// # Errors
 /// [`ApiError`], where there is no such document for this reader, or the store does not answer.
-pub(super) async fn run(context: &Arc<Context>, request: Impact) -> Result<Value, ApiError> {
+pub(super) async fn run(context: &Arc<Context>, request: Impact) -> Result<answer::Impact, ApiError> {
     let begun = Instant::now();
     let deadline = begun + Duration::from_millis(request.budget_ms);
     let request = Arc::new(request);
@@ -72,31 +70,25 @@ pub(super) async fn run(context: &Arc<Context>, request: Impact) -> Result<Value
             "more than {MOST_VISITED} documents depend on it; the search ended there"
         ));
     }
-    let mut by_type: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut by_type: BTreeMap<String, usize> = BTreeMap::new();
     for dependent in &dependents {
-        *by_type.entry(&dependent.kind).or_default() += 1;
+        *by_type.entry(dependent.kind.clone()).or_default() += 1;
     }
-    let results: Vec<Value> = dependents
+    let results = dependents
         .iter()
         .take(request.limit)
-        .map(|dependent| {
-            json!({
-                "collection": dependent.document.collection,
-                "id": dependent.document.id,
-                "hops": dependent.hops,
-                "type": dependent.kind,
-                "depends_on": {"collection": dependent.on.collection, "id": dependent.on.id},
-            })
-        })
-        .collect();
-    Ok(json!({
-        "results": results,
-        "found": dependents.len(),
-        "by_type": by_type,
-        "degraded": !notes.is_empty(),
-        "degraded_reason": reasons(&notes),
-        "took_ms": begun.elapsed().as_millis() as u64,
-    }))
+        .map(|dependent| answer::Dependent {
+            document: (&dependent.document).into(),
+            hops: dependent.hops,
+            kind: dependent.kind.clone(),
+            depends_on: (&dependent.on).into(),
+        });
+    Ok(answer::Impact {
+        results: results.collect(),
+        found: dependents.len(),
+        by_type,
+        outcome: Outcome::of(&notes, begun),
+    })
 }
 
 /// The edges of each type, and whether there are more.

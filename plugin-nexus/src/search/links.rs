@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::{Value, json};
-
+use super::answer::{LinkingEdge, Links, NamedOfDomain, SharedEntity};
 use super::cross::Placed;
 use super::expand::known;
 use super::follow::{obstacle, reason};
@@ -19,18 +18,13 @@ use crate::sync::{Context, StageFault};
 /// Links of a kind that are told at most.
 const MOST_LINKS: usize = 100;
 
-/// No links.
-pub(super) fn none() -> Value {
-    json!({"entities": [], "edges": []})
-}
-
 /// Finds the links between results; a reason where they cannot be told in time.
 pub(super) async fn between(
     context: &Arc<Context>,
     types: &[ForeignType],
     results: &[Placed],
     deadline: Instant,
-) -> Result<Value, String> {
+) -> Result<Links, String> {
     if let Some(reason) = obstacle(context) {
         return Err(reason.to_owned());
     }
@@ -110,25 +104,31 @@ pub(super) async fn between(
         };
         order(one).cmp(&order(other))
     });
-    let shared: Vec<Value> = shared
+    let entities = shared
         .into_iter()
         .take(MOST_LINKS)
-        .map(|(key, placed)| {
-            let documents: Vec<Value> = placed.into_iter().map(named).collect();
-            json!({"entity": key, "documents": documents})
-        })
-        .collect();
-    let edges: Vec<Value> = edges
+        .map(|(entity, placed)| SharedEntity {
+            entity,
+            documents: placed.into_iter().map(named).collect(),
+        });
+    let edges = edges
         .into_iter()
         .take(MOST_LINKS)
-        .map(|(from, to, kind, weight)| {
-            json!({"from": named(from), "to": named(to), "type": kind, "weight": weight})
-        })
-        .collect();
-    Ok(json!({"entities": shared, "edges": edges}))
+        .map(|(from, to, kind, weight)| LinkingEdge {
+            from: named(from),
+            to: named(to),
+            kind,
+            weight,
+        });
+    Ok(Links {
+        entities: entities.collect(),
+        edges: edges.collect(),
+    })
 }
 
-fn named(placed: &Placed) -> Value {
-    let document = &placed.fused.document;
-    json!({"collection": document.collection, "id": document.id, "domain": placed.domain})
+fn named(placed: &Placed) -> NamedOfDomain {
+    NamedOfDomain {
+        document: (&placed.fused.document).into(),
+        domain: placed.domain.clone(),
+    }
 }

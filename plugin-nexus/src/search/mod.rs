@@ -4,6 +4,7 @@
 //! - who may not see a document learns nothing of it (`visibility`, `shown`);
 //! - every search is bounded: in what it may ask for (`request`), in what it follows (`expand`, `follow`), and in time (`hybrid`).
 
+mod answer;
 mod candidates;
 mod cross;
 mod expand;

@@ -10,12 +10,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
+use super::answer::{self, Outcome};
 use super::expand::{Reached, Way, expand};
 use super::follow::{obstacle, reason};
 use super::fusion::sort;
-use super::hybrid::reasons;
 use super::request::{Expansion, Path};
 use super::shown::{Shown, Terms, start};
 use crate::api::ApiError;
@@ -61,7 +59,7 @@ impl Side {
 ///
 /// # Errors
 /// [`ApiError`], where there are no such documents for this reader, or the store does not answer.
-pub(super) async fn run(context: &Arc<Context>, request: Path) -> Result<Value, ApiError> {
+pub(super) async fn run(context: &Arc<Context>, request: Path) -> Result<answer::Path, ApiError> {
     let begun = Instant::now();
     let deadline = begun + Duration::from_millis(request.budget_ms);
     let request = Arc::new(request);
@@ -80,16 +78,14 @@ pub(super) async fn run(context: &Arc<Context>, request: Path) -> Result<Value, 
             }
         }
     }
-    let steps: Option<Vec<Value>> = way.map(|way| way.iter().map(Step::show).collect());
-    Ok(json!({
-        "found": steps.is_some(),
-        "hops": steps.as_ref().map(Vec::len),
-        "steps": steps,
-        "exhaustive": exhaustive,
-        "degraded": !notes.is_empty(),
-        "degraded_reason": reasons(&notes),
-        "took_ms": begun.elapsed().as_millis() as u64,
-    }))
+    let steps: Option<Vec<answer::Step>> = way.map(|way| way.iter().map(Step::show).collect());
+    Ok(answer::Path {
+        found: steps.is_some(),
+        hops: steps.as_ref().map(Vec::len),
+        steps,
+        exhaustive,
+        outcome: Outcome::of(&notes, begun),
+    })
 }
 
 /// One step of a way.
@@ -103,14 +99,14 @@ struct Step {
 }
 
 impl Step {
-    fn show(&self) -> Value {
-        json!({
-            "from": {"collection": self.from.collection, "id": self.from.id},
-            "to": {"collection": self.to.collection, "id": self.to.id},
-            "type": self.kind,
-            "via": self.via,
-            "reversed": self.reversed,
-        })
+    fn show(&self) -> answer::Step {
+        answer::Step {
+            from: (&self.from).into(),
+            to: (&self.to).into(),
+            kind: self.kind.clone(),
+            via: self.via.clone(),
+            reversed: self.reversed,
+        }
     }
 }
 

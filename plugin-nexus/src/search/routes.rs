@@ -11,9 +11,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::Value;
 use vectorizer_plugin_api::Access;
 
+use super::answer::{self, Answer};
 use super::request::{CrossBody, CrossDomain, HybridBody, IMPACT, Impact, PATH, Path, RELATED, Search};
 use super::shown::synced;
 use super::{cross, hybrid, impact, path};
@@ -63,17 +63,17 @@ pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
 }
 
 /// Takes the time of an answer, and counts how it came out.
-fn timed(
+fn timed<T: Answer>(
     call: &Call<'_>,
     kind: &'static str,
-    ask: impl FnOnce(&Call<'_>) -> Result<Awaited<Value>, ApiError>,
-) -> Result<Awaited<Value>, ApiError> {
+    ask: impl FnOnce(&Call<'_>) -> Result<Awaited<T>, ApiError>,
+) -> Result<Awaited<T>, ApiError> {
     let (context, begun) = (Arc::clone(call.context()), Instant::now());
     match ask(call) {
         Ok(answer) => Ok(Box::pin(async move {
             let answer = answer.await;
             let result = match &answer {
-                Ok(body) if body["degraded"] == true => "degraded",
+                Ok(answer) if answer.outcome().degraded => "degraded",
                 Ok(_) => "ok",
                 Err(ApiError::Field { .. } | ApiError::NotFound(_)) => "refused",
                 Err(_) => "failed",
@@ -88,14 +88,14 @@ fn timed(
     }
 }
 
-fn hybrid(call: &Call<'_>) -> Result<Awaited<Value>, ApiError> {
+fn hybrid(call: &Call<'_>) -> Result<Awaited<answer::Hybrid>, ApiError> {
     call.query()?;
     let context = Arc::clone(call.context());
     let search = Arc::new(Search::parse(&call.request.body, context.lexical.is_some())?);
     Ok(Box::pin(async move { hybrid::run(&context, search).await }))
 }
 
-fn cross_domain(call: &Call<'_>) -> Result<Awaited<Value>, ApiError> {
+fn cross_domain(call: &Call<'_>) -> Result<Awaited<answer::CrossDomain>, ApiError> {
     call.query()?;
     let context: Arc<Context> = Arc::clone(call.context());
     let knows = |name: &str| context.deriver().knows_domain(name);
@@ -108,7 +108,7 @@ fn document(call: &Call<'_>) -> DocumentId {
     DocumentId::new(call.place(0), call.place(1))
 }
 
-fn related(call: &Call<'_>) -> Result<Awaited<Value>, ApiError> {
+fn related(call: &Call<'_>) -> Result<Awaited<answer::Hybrid>, ApiError> {
     let context = Arc::clone(call.context());
     let search = Search::related(document(call), synced(&context)?, &call.query()?)?;
     Ok(Box::pin(
@@ -116,13 +116,13 @@ fn related(call: &Call<'_>) -> Result<Awaited<Value>, ApiError> {
     ))
 }
 
-fn impact(call: &Call<'_>) -> Result<Awaited<Value>, ApiError> {
+fn impact(call: &Call<'_>) -> Result<Awaited<answer::Impact>, ApiError> {
     let context = Arc::clone(call.context());
     let request = Impact::parse(document(call), &call.query()?)?;
     Ok(Box::pin(async move { impact::run(&context, request).await }))
 }
 
-fn path(call: &Call<'_>) -> Result<Awaited<Value>, ApiError> {
+fn path(call: &Call<'_>) -> Result<Awaited<answer::Path>, ApiError> {
     let context = Arc::clone(call.context());
     let request = Path::parse(document(call), &call.query()?)?;
     Ok(Box::pin(async move { path::run(&context, request).await }))

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vectorizer_plugin_api::model::CollectionEvent;
 use vectorizer_plugin_api::{ChangeBatch, Fault, FaultCode, Host};
 
+use super::ACTOR;
 use super::context::Context;
 use super::keeper::Keeper;
 use super::{jobs, lane, learning, poller, supervisor, sweep};
@@ -118,6 +120,8 @@ impl Engine {
         if !self.context.config().enabled {
             return;
         }
+        let version = json!({"version": env!("CARGO_PKG_VERSION")});
+        self.context.audit_log.record(ACTOR, "sync.started", &version);
         if let Some(Running { runtime, tasks }) = self.running.lock().as_mut() {
             let context = || Arc::clone(&self.context);
             tasks.push(runtime.spawn(supervisor::supervise(context(), self.stop.subscribe())));
@@ -249,8 +253,10 @@ impl Engine {
             .journal
             .close(clean)
             .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
-        let depth = self.context.journal.depth();
-        Ok(depth.total() as u64)
+        let left = self.context.journal.depth().total();
+        let details = json!({"left": left, "clean": clean});
+        self.context.audit_log.record(ACTOR, "sync.stopped", &details);
+        Ok(left as u64)
     }
 }
 
