@@ -122,7 +122,9 @@ pub(crate) enum Remote {
     Pause(switches::Pause),
     /// Write to Nexus again.
     Resume,
-    /// Take everything of the sync out of the graph.
+    /// Take what waits out of the queue.
+    ///
+    /// The next comparison finds again what differs.
     Clear(switches::Clear),
     /// Look at the settings, and change them.
     #[command(subcommand)]

@@ -1,4 +1,5 @@
-//! The host's configuration file, as far as the sync needs it, read as the host and the plugin read it.
+//! The host's configuration file, as far as the sync needs it, read as the host and the plugin read it: with the environment, and with
+//! what was set by request.
 //!
 //! Invariant: no message repeats a value of the file, which may be a secret; neither does it show the lines around a fault.
 
@@ -13,6 +14,7 @@ use vectorizer_host_shim::PluginsConfig;
 use vectorizer_host_shim::config::expand;
 use vectorizer_plugin_api::model::JsonMap;
 use vectorizer_plugin_nexus::config::Config;
+use vectorizer_plugin_nexus::settings::at_start;
 
 /// The plugin's name.
 pub(crate) const PLUGIN: &str = "nexus";
@@ -24,6 +26,14 @@ const KNOWN: [&str; 3] = ["server", "plugins", SECTION];
 const DATA_DIR: &str = "data";
 /// Bytes of a configuration at most.
 const LONGEST: u64 = 16 << 20;
+
+/// The value of a variable of the environment, where it is set.
+pub(crate) type Lookup = dyn Fn(&str) -> Option<String>;
+
+/// The environment of this process.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
 
 /// What a file says.
 #[derive(Debug)]
@@ -54,7 +64,7 @@ impl Configuration {
     ///
     /// # Errors
     /// Why it cannot be read at all.
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path, lookup: &Lookup) -> Result<Self, String> {
         let file = File::open(path).map_err(|error| error.to_string())?;
         let mut text = String::new();
         let read = file.take(LONGEST + 1).read_to_string(&mut text);
@@ -62,33 +72,36 @@ impl Configuration {
         if text.len() as u64 > LONGEST {
             return Err(format!("has more than {} MiB", LONGEST >> 20));
         }
-        Self::parse(&text)
+        Self::parse(&text, lookup)
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str, lookup: &Lookup) -> Result<Self, String> {
         let document: Option<JsonMap> = serde_saphyr::from_str(text)
             .map_err(|error| format!("is no YAML with sections: {}", error.without_snippet()))?;
         let document = document.unwrap_or_default();
         let plugins = PluginsConfig::from_document(&document).map_err(|error| error.to_string());
+        let data_dir = data_dir(&document, lookup);
         let settings = plugins.as_ref().ok().map(|plugins| &plugins.settings);
-        let section = match settings.and_then(|settings| settings.get(PLUGIN)) {
-            Some(section) => section_of(section, &format!("plugins.settings.{PLUGIN}")),
-            None => section_of(document.get(SECTION).unwrap_or(&Value::Null), SECTION),
+        let (section, key) = match settings.and_then(|settings| settings.get(PLUGIN)) {
+            Some(section) => (section, format!("plugins.settings.{PLUGIN}")),
+            None => (document.get(SECTION).unwrap_or(&Value::Null), SECTION.to_owned()),
         };
+        let folder = data_dir.as_deref().unwrap_or(Path::new(DATA_DIR));
+        let folder = folder.join("plugins").join(PLUGIN);
         let others = document.keys().filter(|key| !KNOWN.contains(&key.as_str()));
         Ok(Self {
-            data_dir: data_dir(&document),
-            section,
+            section: checked(section, &key, &folder, lookup),
             unknown: others.cloned().collect(),
+            data_dir,
             plugins,
         })
     }
 }
 
-fn data_dir(document: &JsonMap) -> Result<PathBuf, String> {
+fn data_dir(document: &JsonMap, lookup: &Lookup) -> Result<PathBuf, String> {
     match document.get("server").and_then(|server| server.get("data_dir")) {
         None | Some(Value::Null) => Ok(DATA_DIR.into()),
-        Some(value) => match expand(value, "server.data_dir", &|name| std::env::var(name).ok()) {
+        Some(value) => match expand(value, "server.data_dir", lookup) {
             Ok(Value::String(folder)) => Ok(folder.into()),
             Ok(_) => Err("server.data_dir: must be a text".to_owned()),
             Err(error) => Err(error.to_string()),
@@ -96,7 +109,8 @@ fn data_dir(document: &JsonMap) -> Result<PathBuf, String> {
     }
 }
 
-fn section_of(section: &Value, key: &str) -> Section {
+/// The plugin's section, as the plugin would find it whose data is in `folder`.
+fn checked(section: &Value, key: &str, folder: &Path, lookup: &Lookup) -> Section {
     let section = match section {
         Value::Null => Value::Object(JsonMap::new()),
         section => section.clone(),
@@ -104,8 +118,8 @@ fn section_of(section: &Value, key: &str) -> Section {
     if !section.is_object() {
         return Section::Faulty(vec![format!("{key}: must be a section of keys and values")]);
     }
-    match resolved(&section, key) {
-        Ok(section) => match Config::from_json(&section.to_string()) {
+    match resolved(&section, key, lookup) {
+        Ok(section) => match at_start(section, folder, lookup) {
             Ok(config) => Section::Valid(Box::new(config)),
             Err(error) => Section::Faulty(error.faults),
         },
@@ -114,18 +128,16 @@ fn section_of(section: &Value, key: &str) -> Section {
 }
 
 /// The section with the values of the variables that it refers to. All that are missing are told, not just the first one.
-fn resolved(section: &Value, key: &str) -> Result<Value, Section> {
+fn resolved(section: &Value, key: &str, lookup: &Lookup) -> Result<Value, Section> {
     let mut missing: BTreeSet<String> = BTreeSet::new();
     loop {
         let last = RefCell::new(None);
-        let lookup = |name: &str| {
-            let value = std::env::var(name)
-                .ok()
-                .or_else(|| missing.contains(name).then(String::new));
+        let find = |name: &str| {
+            let value = lookup(name).or_else(|| missing.contains(name).then(String::new));
             *last.borrow_mut() = Some((name.to_owned(), value.is_some()));
             value
         };
-        let error = match expand(section, key, &lookup) {
+        let error = match expand(section, key, &find) {
             Ok(section) if missing.is_empty() => return Ok(section),
             Ok(_) => return Err(Section::Unset(missing)),
             Err(error) => error,
@@ -143,7 +155,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Configuration {
-        Configuration::parse(text).unwrap()
+        Configuration::parse(text, &|name| (name == "NEXUS_POOL_SIZE").then(|| "3".to_owned())).unwrap()
     }
 
     fn faults(text: &str) -> Vec<String> {
@@ -162,7 +174,8 @@ mod tests {
         assert_eq!(good.plugins.unwrap().directory, Path::new("/p"));
         assert_eq!(good.data_dir.unwrap(), Path::new("/var/lib/v"));
         assert_eq!(good.unknown, ["other"]);
-        assert!(matches!(good.section, Section::Valid(config) if config.nexus_url.as_str() == "http://n:1/"));
+        assert!(matches!(good.section, Section::Valid(config)
+            if config.nexus_url.as_str() == "http://n:1/" && config.connection.pool_size == 3));
     }
 
     #[test]
@@ -180,9 +193,13 @@ mod tests {
     fn all_faults_of_value_are_told() {
         let faults = faults(
             "nexus_integration: {nexus_url: 'http://n', similarity: {top_k: 0}, verify: {sample: 7}, \
-             connection: {pool_size: 0}}\n",
+             connection: {request_timeout_ms: 0}}\n",
         );
-        for key in ["similarity.top_k", "verify.sample", "connection.pool_size"] {
+        for key in [
+            "similarity.top_k",
+            "verify.sample",
+            "connection.request_timeout_ms",
+        ] {
             assert!(
                 faults.iter().any(|fault| fault.contains(key)),
                 "{key}: {faults:?}"
@@ -222,10 +239,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_set_by_request_counts_and_a_fault_of_it_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = folder.path().join("plugins/nexus");
+        std::fs::create_dir_all(&kept).unwrap();
+        std::fs::write(kept.join("settings.json"), "no settings").unwrap();
+        let text = format!(
+            "server: {{data_dir: {}}}\nnexus_integration: {{nexus_url: 'http://n'}}\n",
+            folder.path().display()
+        );
+        assert!(faults(&text)[0].contains("settings.json"));
+    }
+
+    #[test]
     fn what_is_no_yaml_is_told_without_the_lines_around() {
-        let error = Configuration::parse("server: {api_key: s3cret}\nplugins: [\nx: s3cret\n").unwrap_err();
+        let error = Configuration::parse("server: {api_key: s3cret}\nplugins: [\nx: s3cret\n", &|_| None)
+            .unwrap_err();
         assert!(error.contains("no YAML") && !error.contains("s3cret"), "{error}");
-        assert!(Configuration::parse("- a\n").is_err());
-        assert!(Configuration::read(Path::new("/surely/not/here.yml")).is_err());
+        assert!(Configuration::parse("- a\n", &|_| None).is_err());
+        assert!(Configuration::read(Path::new("/surely/not/here.yml"), &|_| None).is_err());
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use vectorizer_host_shim::PluginsConfig;
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, environment};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::figures;
@@ -29,7 +29,7 @@ pub(crate) struct Options {
 pub(crate) fn run(output: Output, options: &Options) -> Result<Code, Error> {
     let config = match &options.config {
         None => PluginsConfig::default(),
-        Some(path) => Configuration::read(path)
+        Some(path) => Configuration::read(path, &environment)
             .and_then(|configuration| configuration.plugins)
             .map_err(|reason| Error::file(path, reason))?,
     };

@@ -128,11 +128,11 @@ pub(crate) async fn resume(session: &Session) -> Result<Code, Error> {
     told(session, &value, "resumed")
 }
 
-/// Takes everything of the sync out of the graph.
+/// Takes what waits out of the queue.
 pub(crate) async fn clear(session: &Session, options: &Clear) -> Result<Code, Error> {
     if !options.confirm {
         return Err(Error::Usage(
-            "clear takes documents out of the graph; say --confirm if that is meant".to_owned(),
+            "clear forgets which documents wait to be synced; say --confirm if that is meant".to_owned(),
         ));
     }
     let mut body = json!({"confirm": "clear"});

@@ -1,6 +1,6 @@
 //! `config`: the settings in force, and changes to them while the host runs.
 //!
-//! Invariant: a secret is neither shown nor taken from the command line; its value is read from a file, `KEY=@FILE`.
+//! Invariant: a secret is neither shown nor taken.
 
 mod patch;
 
@@ -39,7 +39,7 @@ pub(crate) enum Action {
 /// `set`.
 #[derive(Debug, Args)]
 pub(crate) struct Set {
-    /// A key and its value, as similarity.top_k=5. A value that is no JSON is a text; @FILE is what is in the file.
+    /// A key and its value, as similarity.top_k=5. A value that is no JSON is a text.
     #[arg(value_name = "KEY=VALUE", required = true)]
     changes: Vec<String>,
     /// Only say what would change.

@@ -1,18 +1,11 @@
 //! Changes on the command line as one JSON merge patch (RFC 7396).
 //!
-//! Invariant: no secret is taken from the command line itself; where a key is of one, its value is in a file.
-
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+//! Invariant: no secret is taken, since others can read the command line; the host takes none by request either.
 
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 use crate::redaction::is_secret;
-
-/// Bytes of a value in a file at most.
-const LONGEST_VALUE: u64 = 1 << 16;
 
 /// The merge patch of these changes.
 pub(super) fn of(changes: &[String]) -> Result<Value, Error> {
@@ -21,32 +14,15 @@ pub(super) fn of(changes: &[String]) -> Result<Value, Error> {
         let (key, text) = change
             .split_once('=')
             .ok_or_else(|| Error::Usage("a change is KEY=VALUE, as similarity.top_k=5".to_owned()))?;
-        let value = match text.strip_prefix('@') {
-            Some(path) => Value::from(content(Path::new(path))?),
-            None if is_secret(key) => {
-                return Err(Error::Usage(format!(
-                    "'{key}' is a secret, and others can read the command line; say {key}=@FILE"
-                )));
-            }
-            None => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
-        };
-        // A list of secrets comes from a file with one.
-        let value = match (is_secret(key) && key.ends_with("secrets"), value) {
-            (true, Value::String(secret)) => json!([secret]),
-            (_, value) => value,
-        };
+        if is_secret(key) {
+            return Err(Error::Usage(format!(
+                "'{key}' is a secret, which is not set by request: use the configuration file or the environment"
+            )));
+        }
+        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
         insert(&mut patch, key, value)?;
     }
     Ok(patch)
-}
-
-fn content(path: &Path) -> Result<String, Error> {
-    let file = File::open(path).map_err(|error| Error::file(path, error))?;
-    let mut text = String::new();
-    file.take(LONGEST_VALUE)
-        .read_to_string(&mut text)
-        .map_err(|error| Error::file(path, error))?;
-    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// Puts a value where the key says.
@@ -127,22 +103,5 @@ mod tests {
             assert_eq!(error.code(), Code::Usage, "{changes:?}");
             assert!(!error.to_string().contains("s3cret"), "{error}");
         }
-        assert_eq!(patch(&["api_key=@/nowhere"]).unwrap_err().code(), Code::Wrong);
-    }
-
-    #[test]
-    fn a_secret_comes_from_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        std::fs::write(&path, "s3cret\n").unwrap();
-        let file = path.display();
-        assert_eq!(
-            patch(&[
-                &format!("api_key=@{file}"),
-                &format!("webhooks.inbound.secrets=@{file}")
-            ])
-            .unwrap(),
-            json!({"api_key": "s3cret", "webhooks": {"inbound": {"secrets": ["s3cret"]}}})
-        );
     }
 }

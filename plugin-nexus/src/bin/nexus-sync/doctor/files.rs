@@ -57,7 +57,7 @@ fn section(checkup: &mut Checkup, path: &str, configuration: &Configuration) {
         Section::Faulty(faults) => checkup.fail(
             CONFIGURATION,
             faults.join("\n"),
-            "mend these keys; docs/configuration.md has all of them",
+            "mend these keys; docs/configuration.md has all of them, and the variables that set some of them",
         ),
         Section::Unset(names) => {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -123,7 +123,7 @@ pub(super) async fn credentials(checkup: &mut Checkup, session: &Session, answer
             checkup.fail(
                 CREDENTIALS,
                 error.to_string(),
-                "a user's key can read the status; give the administrator's for the rest",
+                "a user's key may look; give the administrator's, to change something and to see plugins",
             );
             Access::User
         }

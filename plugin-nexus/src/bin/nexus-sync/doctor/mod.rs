@@ -16,7 +16,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use crate::configuration::{Configuration, Section};
+use crate::configuration::{Configuration, Lookup, Section, environment};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::session::Session;
@@ -35,15 +35,18 @@ pub(crate) struct Options {
 
 /// Does it.
 pub(crate) async fn run(session: &Session, options: &Options, timeout: Duration) -> Result<Code, Error> {
-    let checkup = examine(session, options, timeout).await;
+    let checkup = examine(session, options, timeout, &environment).await;
     let value = json!({"verdict": checkup.verdict(), "checks": checkup.checks()});
     session.output.result(&value, |page| checkup.write(page))?;
     Ok(Code::of(checkup.verdict() != Outcome::Failed))
 }
 
-async fn examine(session: &Session, options: &Options, timeout: Duration) -> Checkup {
+async fn examine(session: &Session, options: &Options, timeout: Duration, lookup: &Lookup) -> Checkup {
     let mut checkup = Checkup::default();
-    let configuration = options.config.as_deref().map(Configuration::read);
+    let configuration = options
+        .config
+        .as_deref()
+        .map(|path| Configuration::read(path, lookup));
     files::configuration(&mut checkup, options.config.as_deref(), configuration.as_ref());
     let configuration = configuration.and_then(Result::ok);
     let plugin = files::plugin(&mut checkup, options.plugin.as_deref(), configuration.as_ref());

@@ -104,7 +104,7 @@ impl SetUp {
             plugin: None,
         };
         let session = Session::quiet(client(url, None));
-        examine(&session, &options, Duration::from_secs(2)).await
+        examine(&session, &options, Duration::from_secs(2), &|_| None).await
     }
 }
 
