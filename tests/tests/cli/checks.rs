@@ -128,7 +128,9 @@ fn a_key_comes_from_a_file_or_the_environment_and_is_never_told() {
     let server = setup.host.start().unwrap();
     let url = &server.url;
     for (key, code) in [("wrong-key", 4), ("users-key", 4), ("administrators-key", 0)] {
-        let ran = Cli::with_key(url, key).run(&["dead-letters", "list"]).ended(code);
+        let ran = Cli::with_key(url, key)
+            .run(&["dead-letters", "replay"])
+            .ended(code);
         assert!(!format!("{ran:?}").contains(key), "{ran:?}");
     }
     Cli::with_key(url, "users-key").run(&["status"]).ended(0);
@@ -138,7 +140,7 @@ fn a_key_comes_from_a_file_or_the_environment_and_is_never_told() {
     let file = setup.folder.path().join("key");
     fs::write(&file, "administrators-key\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    let arguments = ["--api-key-file", file.to_str().unwrap(), "dead-letters", "list"];
+    let arguments = ["--api-key-file", file.to_str().unwrap(), "dead-letters", "replay"];
     let ran = Cli::with_key(url, "wrong-key").run(&arguments).ended(0);
     assert!(ran.err.contains("others can read"), "{ran:?}");
     let doctor = Cli::with_key(url, "wrong-key").json(&["doctor"], 1);

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use vectorizer_tests::vectorizer::Vectorizer;
 
 use crate::setup::{DIMENSION, Setup, artifacts, documents};
@@ -53,8 +53,12 @@ impl Cli {
         let program = artifacts().nexus_sync();
         assert!(program.exists(), "run the tests with: cargo xtask test");
         let mut command = Command::new(program);
+        // What is set for the tests is not meant for the program.
+        let names = std::env::vars_os().map(|(name, _)| name);
+        for name in names.filter(|name| name.as_encoded_bytes().starts_with(b"NEXUS_")) {
+            command.env_remove(name);
+        }
         command
-            .env_remove("NEXUS_SYNC_API_KEY")
             .env("NEXUS_SYNC_URL", &self.url)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .args(arguments)

@@ -38,11 +38,16 @@ fn collections_and_the_whole_sync_are_switched_on_and_off() {
     cli.run(&["jobs", "show", job, "--follow"]).ended(0);
     nodes(25);
 
-    cli.run(&["clear", "--collection", "c"]).ended(2);
-    nodes(25);
     cli.run(&["pause"]).ended(0);
-    cli.run(&["clear", "--collection", "c", "--confirm"]).ended(0);
+    client.insert("c", &documents(25..30, "forgotten")).unwrap();
+    wait_until("they wait", PATIENCE, || Ok(client.status()?["queue_depth"] == 5)).unwrap();
+    cli.run(&["clear", "--collection", "c"]).ended(2);
+    let cleared = cli.json(&["clear", "--collection", "c", "--confirm"], 0);
+    assert_eq!(cleared["cleared"], 5, "{cleared}");
     cli.run(&["resume"]).ended(0);
+    // The next comparison finds them again.
+    cli.run(&["reconcile", "c"]).ended(0);
+    nodes(30);
     assert!(server.stop().unwrap().success());
 }
 
@@ -78,7 +83,7 @@ fn settings_are_shown_and_changed_while_the_host_runs() {
     );
     cli.run(&["config", "set", "api_key=nx_other"]).ended(2);
     let restart = cli
-        .run(&["config", "set", "sync.worker_threads=2", "--dry-run"])
+        .run(&["config", "set", "sync.worker_threads=3", "--dry-run"])
         .ended(0)
         .out;
     assert!(restart.contains("restart"), "{restart}");
