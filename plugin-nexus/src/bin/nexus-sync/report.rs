@@ -113,14 +113,19 @@ fn write(page: &mut Page, value: &Value) {
         let rows: Vec<Vec<String>> = plugins
             .iter()
             .map(|plugin| {
-                let handshake = &plugin["handshake"];
+                let (handshake, health) = (&plugin["handshake"], &plugin["health"]);
+                // Of a plugin at work, its own reason; of another one, the host's.
+                let reason = match plugin["reason"].as_str() {
+                    None | Some("") => &health["reason"],
+                    Some(_) => &plugin["reason"],
+                };
                 let fields = [
                     &plugin["name"],
                     &plugin["state"],
                     &handshake["version"],
                     &handshake["rustc"],
-                    &plugin["health"]["status"],
-                    &plugin["reason"],
+                    &health["status"],
+                    reason,
                 ];
                 fields.map(text).to_vec()
             })

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::exit::Code;
-use crate::figures;
 use crate::route::Route;
 use crate::session::Session;
 
@@ -147,9 +146,6 @@ pub(crate) async fn clear(session: &Session, options: &Clear) -> Result<Code, Er
 fn told(session: &Session, value: &Value, done: &str) -> Result<Code, Error> {
     session.output.result(value, |page| {
         page.line(value["message"].as_str().unwrap_or(done));
-        if let Some(cleared) = value["cleared"].as_u64() {
-            page.line(format!("cleared: {}", figures::count(cleared)));
-        }
     })?;
     Ok(Code::of(value["success"] != false))
 }

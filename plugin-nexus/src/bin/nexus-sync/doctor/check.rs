@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::figures;
 use crate::page::{Page, Tone};
 
 /// What came of a check, from good to bad.
@@ -121,15 +122,15 @@ impl Checkup {
             }
         }
         page.gap();
-        let count = |outcome| self.0.iter().filter(|check| check.result == outcome).count();
+        let count = |outcome| self.0.iter().filter(|check| check.result == outcome).count() as u64;
         let verdict = self.verdict();
         page.toned(
             verdict.tone(),
             verdict.name(),
             &format!(
-                ": {} ok, {} warnings, {} failed, {} skipped",
+                ": {} ok, {}, {} failed, {} skipped",
                 count(Outcome::Ok),
-                count(Outcome::Warning),
+                figures::counted(count(Outcome::Warning), "warning", "warnings"),
                 count(Outcome::Failed),
                 count(Outcome::Skipped)
             ),
@@ -160,7 +161,7 @@ mod tests {
              warning  long name  one\n                    two\\u{1b}\n                    -> do this\n\
              failed   b          broken\n                    -> mend it\n\
              ok       c          fine\n\n\
-             failed: 1 ok, 1 warnings, 1 failed, 1 skipped\n"
+             failed: 1 ok, 1 warning, 1 failed, 1 skipped\n"
         );
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Progress {
     output: Output,
     bar: Option<ProgressBar>,
     pace: Pace,
+    phase: Option<String>,
     began: Instant,
     told: Option<Instant>,
 }
@@ -40,6 +41,7 @@ impl Progress {
             output,
             bar,
             pace: Pace::default(),
+            phase: None,
             began: Instant::now(),
             told: None,
         }
@@ -48,6 +50,11 @@ impl Progress {
     /// Shows how a job is now.
     pub(super) fn show(&mut self, job: &Job) {
         let now = Instant::now();
+        if job.phase != self.phase {
+            // One phase is no measure of the next.
+            self.phase.clone_from(&job.phase);
+            self.pace = Pace::default();
+        }
         self.pace
             .observe(now.duration_since(self.began), job.handled(), job.share());
         let text = described(job, &self.pace);
@@ -69,41 +76,36 @@ impl Progress {
     }
 }
 
-/// Where a job is, in one line.
+/// Where a job is, in one line. What matters most comes first: a narrow terminal cuts the rest off.
 fn described(job: &Job, pace: &Pace) -> String {
     let mut parts = Vec::new();
-    match job.state {
-        State::Running => {}
-        other => parts.push(other.name().to_owned()),
-    }
-    if let Some(collection) = &job.current_collection {
-        parts.push(terminal::line(collection));
-    }
-    let total = match job.estimated_total {
-        0 => String::new(),
-        total => format!(" of {}", figures::count(total)),
-    };
-    parts.push(format!(
-        "compared {}{total}",
-        figures::count(job.count("compared"))
-    ));
-    let queued = job.count("queued");
-    if queued > 0 {
-        let settled = figures::count(job.count("settled"));
-        parts.push(format!("settled {settled} of {}", figures::count(queued)));
+    if job.state == State::Running {
+        parts.extend(pace.rate().map(figures::rate));
+        parts.extend(
+            pace.left()
+                .map(|left| format!("{} left", figures::duration(left))),
+        );
+    } else {
+        parts.push(job.state.name().to_owned());
     }
     let failed = job.count("failed");
     if failed > 0 {
         parts.push(format!("failed {}", figures::count(failed)));
     }
-    if job.state == State::Running {
-        if let Some(rate) = pace.rate() {
-            parts.push(figures::rate(rate));
-        }
-        if let Some(left) = pace.left() {
-            parts.push(format!("{} left", figures::duration(left)));
-        }
+    let (queued, compared) = (job.count("queued"), job.count("compared"));
+    if queued > 0 {
+        let settled = figures::count(job.count("settled"));
+        parts.push(format!("settled {settled} of {}", figures::count(queued)));
     }
+    match job.estimated_total {
+        0 => parts.push(format!("compared {}", figures::count(compared))),
+        total => parts.push(format!(
+            "compared {} of {}",
+            figures::count(compared),
+            figures::count(total)
+        )),
+    }
+    parts.extend(job.current_collection.as_deref().map(terminal::line));
     parts.join(", ")
 }
 
@@ -125,7 +127,7 @@ mod tests {
         pace.observe(Duration::from_secs(10), 1_500, 0.6);
         assert_eq!(
             described(&job, &pace),
-            "c\\u{1b}[2J, compared 2,000 of 5,000, settled 1,500 of 1,800, failed 2, 100/s, 10 s left"
+            "100/s, 10 s left, failed 2, settled 1,500 of 1,800, compared 2,000 of 5,000, c\\u{1b}[2J"
         );
         let paused = Job {
             state: State::Paused,
