@@ -32,7 +32,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-pub use verify::{ChainFault, Verified, verify};
+pub use verify::{ChainFault, Verified, verify, verify_since};
 
 use chain::{Link, line};
 use repeats::Repeats;

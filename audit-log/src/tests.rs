@@ -85,6 +85,16 @@ fn whatever_is_changed_taken_out_put_in_or_swapped_shows() {
     let kept = verify(folder.path()).unwrap();
     assert_eq!((cut.last, kept.last), (3, 4));
     assert_ne!(cut.hash, kept.hash);
+    // A log that went on since still has the line; one that was cut off has not.
+    assert_eq!(verify_since(folder.path(), &cut.hash).unwrap().1, Some(3));
+    fs::write(&path, format!("{}\n", lines[..3].join("\n"))).unwrap();
+    assert_eq!(verify_since(folder.path(), &kept.hash).unwrap().1, None);
+    // What is no text is told by its line, too.
+    fs::write(&path, [whole.as_bytes(), b"\xff\n"].concat()).unwrap();
+    assert!(matches!(
+        verify(folder.path()),
+        Err(ChainFault::Line { line: 5, .. })
+    ));
 }
 
 #[test]
@@ -98,6 +108,7 @@ fn a_full_file_is_followed_by_another_and_the_oldest_go() {
     assert_eq!(full.len(), 2, "{full:?}");
     let verified = verify(folder.path()).unwrap();
     assert!(verified.first > 1 && verified.last == 40, "{verified:?}");
+    assert_eq!(verified.files, 3);
     drop(audit);
     // The process ended before the next file was begun.
     fs::remove_file(folder.path().join(NAME)).unwrap();

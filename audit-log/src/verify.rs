@@ -16,6 +16,8 @@ pub struct Verified {
     pub last: u64,
     /// Its hash. Whoever kept it elsewhere can tell that nothing was cut off behind it.
     pub hash: String,
+    /// How many files it is in.
+    pub files: usize,
 }
 
 /// Where a log is not what was written.
@@ -51,20 +53,46 @@ pub enum ChainFault {
 /// # Errors
 /// [`ChainFault`] at the first fault.
 pub fn verify(folder: &Path) -> Result<Verified, ChainFault> {
+    walk(folder, |_| {})
+}
+
+/// As [`verify`], and looks for the line with this hash, which somebody kept: up to there, nothing was taken out.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_since(folder: &Path, kept: &str) -> Result<(Verified, Option<u64>), ChainFault> {
+    let mut found = None;
+    let verified = walk(folder, |link| {
+        if link.hash == kept {
+            found = Some(link.number);
+        }
+    })?;
+    Ok((verified, found))
+}
+
+/// Follows the chain and shows each of its lines.
+fn walk(folder: &Path, mut seen: impl FnMut(&Link)) -> Result<Verified, ChainFault> {
     let mut files = full_files(folder)?;
     let current = folder.join(NAME);
     if current.exists() {
         files.push(current);
     }
+    let count = files.len();
     let mut first = 0;
     let mut last: Option<Link> = None;
     for file in files {
         for (at, text) in BufReader::new(File::open(&file)?).lines().enumerate() {
-            let (text, line) = (text?, at + 1);
+            let line = at + 1;
             let wrong = |reason| ChainFault::Line {
                 file: file.clone(),
                 line,
                 reason,
+            };
+            let text = match text {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(wrong("is no text".to_owned()));
+                }
+                text => text?,
             };
             let link = Link::of(&text).map_err(wrong)?;
             let previous = Link::before(&text).map_err(wrong)?;
@@ -79,6 +107,7 @@ pub fn verify(folder: &Path) -> Result<Verified, ChainFault> {
                 Some(_) => {}
                 None => first = link.number,
             }
+            seen(&link);
             last = Some(link);
         }
     }
@@ -87,5 +116,6 @@ pub fn verify(folder: &Path) -> Result<Verified, ChainFault> {
         first,
         last: last.number,
         hash: last.hash,
+        files: count,
     })
 }

@@ -50,7 +50,7 @@ impl Artifacts {
         }
     }
 
-    /// Builds the plugin, the host and nexus-dev; for tests also the plugin that misbehaves.
+    /// Builds the plugin, the host and nexus-dev; for tests also the plugin that misbehaves and the command line.
     ///
     /// # Errors
     /// [`TestError::Process`] where cargo fails.
@@ -70,7 +70,12 @@ impl Artifacts {
             cargo.args(["--package", package]);
         }
         match profile {
-            Profile::Dev => cargo.args(["--package", "probe-plugin"]),
+            Profile::Dev => cargo.args([
+                "--package",
+                "probe-plugin",
+                "--features",
+                "vectorizer-plugin-nexus/cli",
+            ]),
             Profile::Release => cargo.arg("--release"),
         };
         match cargo.status() {
@@ -96,6 +101,12 @@ impl Artifacts {
     #[must_use]
     pub fn nexus_dev(&self) -> PathBuf {
         self.folder.join("nexus-dev")
+    }
+
+    /// The command line.
+    #[must_use]
+    pub fn nexus_sync(&self) -> PathBuf {
+        self.folder.join("nexus-sync")
     }
 
     /// The shared library of the plugin that misbehaves on demand.

@@ -100,9 +100,16 @@ pub enum TrustError {
 /// # Errors
 /// [`TrustError`], naming the file or folder and what to do.
 pub fn check(config: &PluginsConfig, plugin: &str) -> Result<CheckedImage, TrustError> {
+    check_file(config, plugin, &file_name(plugin))
+}
+
+/// As [`check`], for a file of the plugin directory that has another name: one that is looked at before it is put in place.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_file(config: &PluginsConfig, plugin: &str, name: &str) -> Result<CheckedImage, TrustError> {
     let directory = path::trusted_directory(&config.directory)?;
-    let name = file_name(plugin);
-    let (path, bytes) = path::trusted_file(&directory, &name)?;
+    let (path, bytes) = path::trusted_file(&directory, name)?;
     allow(config, plugin, &path, &bytes)?;
     #[cfg(feature = "signatures")]
     signature::verify(config, &directory, &path, &bytes)?;

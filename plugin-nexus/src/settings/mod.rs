@@ -75,6 +75,25 @@ pub(crate) enum SettingsError {
     Write(#[source] io::Error),
 }
 
+/// The configuration that a start would begin with: `section` of the configuration file, what was set by request and is kept in `folder`,
+/// and the variables that `lookup` knows. For those who check it beforehand; nothing is changed.
+///
+/// # Errors
+/// [`ConfigError`] with all faults.
+pub fn at_start(
+    section: Value,
+    folder: &Path,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Config, ConfigError> {
+    let environment = Environment::read(lookup)?;
+    let path = folder.join(FILE);
+    let requested = Requested::read(&path).map_err(|reason| ConfigError {
+        faults: vec![SettingsError::Unusable { path, reason }.to_string()],
+    })?;
+    let state = State::of(section, requested, &environment)?;
+    Ok(Arc::unwrap_or_clone(state.wanted))
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Settings {
