@@ -1,7 +1,8 @@
 //! Whether anything is worked on: an administrator may pause it, and settings are replaced while nothing is.
 //!
 //! Invariants:
-//! - while paused, no batch is begun and no statement is sent that was not begun before; hints are journaled all the same;
+//! - while paused, no batch is begun and nothing is written to Nexus that was not begun before, no probe either; comparisons go on reading,
+//!   and hints are journaled all the same;
 //! - whoever holds [`Gate::still`] is alone: lanes have given back or ended what they worked on.
 
 use std::sync::atomic::{AtomicU64, Ordering};

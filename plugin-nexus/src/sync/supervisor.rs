@@ -166,7 +166,10 @@ impl<'a> Supervisor<'a> {
                 if !matches!(self.context.link.state(), LinkState::Ready(_)) {
                     self.context.link.set_ready(Arc::clone(&connection));
                 }
-                return self.tend_canary(&connection).await;
+                return match self.context.gate.is_paused() {
+                    true => Ok(()),
+                    false => self.tend_canary(&connection).await,
+                };
             }
             // A lane ended it, for what Nexus did.
             let reason = self.context.link.state().reason().unwrap_or_default().to_owned();
@@ -179,8 +182,9 @@ impl<'a> Supervisor<'a> {
             return Ok(());
         }
         match self.process.clone() {
-            Some(process) => self.try_to_establish(process).await,
-            None => Ok(()),
+            // To find out what it can do, something has to be written.
+            Some(process) if !self.context.gate.is_paused() => self.try_to_establish(process).await,
+            Some(_) | None => Ok(()),
         }
     }
 

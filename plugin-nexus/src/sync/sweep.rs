@@ -24,6 +24,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     loop {
         let work = async {
+            context.gate.open().await;
             let connection = context.link.ready().await;
             // It may take long, and has time: it does not take the place of a lane's probe.
             context.breaker.closed().await;

@@ -79,7 +79,7 @@ fn the_example_configurations_can_be_served_with() {
         let mut text = fs::read_to_string(path).unwrap();
         for (there, here) in [
             ("/usr/lib/vectorizer/plugins", plugins),
-            ("target/release ", plugins),
+            ("/tmp/vectorizer/plugins", plugins),
             ("/var/lib/vectorizer", folder.path().to_str().unwrap()),
             ("/tmp/vectorizer", folder.path().to_str().unwrap()),
         ] {
