@@ -116,8 +116,7 @@ fn broken(output: Output, fault: &ChainFault) -> Result<Code, Error> {
 mod tests {
     use std::path::Path;
 
-    use vectorizer_plugin_nexus::audit_log::AuditLog;
-    use vectorizer_plugin_nexus::config::Audit;
+    use vectorizer_plugin_nexus::audit_log::{AuditLog, Settings};
 
     use super::*;
     use crate::output::Format;
@@ -135,7 +134,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(check(folder.path(), None), Code::Wrong, "there is none");
         assert_eq!(check(&folder.path().join("absent"), None), Code::Wrong);
-        let log = AuditLog::open(&Audit::default(), folder.path()).unwrap();
+        let log = AuditLog::open(&Settings::default(), folder.path()).unwrap();
         for n in 0..3 {
             log.record("ann", "tested", &json!({"n": n}));
         }
