@@ -53,12 +53,18 @@ fn fits(pattern: &str, text: &str) -> bool {
     true
 }
 
-/// Runs all examples of a text in their order, with `there` replaced by `here` in each command, and says what does not fit.
-pub(super) fn run(text: &str, there: &str, here: &str) -> Vec<String> {
+/// Runs all examples of a text in their order, with each address of the text replaced by the one that it is at here, and says what does
+/// not fit.
+pub(super) fn run(text: &str, addresses: &[(&str, &str)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for Example { command, output } in examples(text) {
+        let here = addresses
+            .iter()
+            .fold(command.to_owned(), |command, (there, here)| {
+                command.replace(there, here)
+            });
         let done = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", &command.replace(there, here)])
+            .args(["-euo", "pipefail", "-c", &here])
             .output();
         let printed = match &done {
             Ok(done) => String::from_utf8_lossy(&done.stdout),
@@ -80,9 +86,9 @@ fn examples_are_found_and_compared() {
     let text = "before\n```console\n$ echo one two\none …\n$ echo a; echo b\na\nb\n```\n$ not this\n```yaml\n$ nor this\n```\n";
     assert_eq!(examples(text).len(), 2);
     assert_eq!(
-        run(text, "one", "1"),
+        run(text, &[("one", "1")]),
         ["$ echo one two\nprints\n1 two\n\ninstead of\none …\n"]
     );
-    assert!(run(text, "none", "").is_empty());
+    assert!(run(text, &[]).is_empty());
     assert!(fits("a…b…c", "a1b2b3c") && !fits("a…b", "ab c") && !fits("a", "ab") && fits("…", ""));
 }

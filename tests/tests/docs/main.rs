@@ -47,19 +47,33 @@ fn the_reference_of_the_configuration_is_what_the_code_says() {
     }
 }
 
-/// The address that the documents ask.
-const THERE: &str = "http://127.0.0.1:15002";
-
-#[test]
-fn the_examples_of_the_guide_to_the_api_do_what_they_show() {
-    let setup = setup::Setup::new(Kind::Dev);
+/// Runs the examples of a document on a host with these settings and a graph of its own.
+fn try_out(name: &str, more: &Value) {
+    let setup = setup::Setup::with(Kind::Dev, more);
     let _nexus = setup.nexus();
     let (server, client) = setup.host();
     client.settle(setup::PATIENCE).unwrap();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md");
-    let wrong = examples::run(&fs::read_to_string(path).unwrap(), THERE, &server.url);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    let addresses = [
+        ("http://127.0.0.1:15002", server.url.as_str()),
+        ("http://127.0.0.1:15474", setup.nexus_url.as_str()),
+    ];
+    let wrong = examples::run(&fs::read_to_string(path).unwrap(), &addresses);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(server.stop().unwrap().success());
+}
+
+#[test]
+fn the_examples_of_the_guide_to_the_api_do_what_they_show() {
+    try_out("api.md", &json!({}));
+}
+
+#[test]
+fn the_quick_start_leads_to_a_synced_graph() {
+    try_out(
+        "quick-start.md",
+        &json!({"similarity": {"threshold": {"cosine": 0.3}}}),
+    );
 }
 
 #[test]
