@@ -32,7 +32,7 @@ impl Plugin for NexusPlugin {
     fn create(host: Host, setup: Setup<'_>) -> Result<Self, Fault> {
         logging::forward_to(host);
         let config = Config::from_json(setup.config)
-            .map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?;
+            .map_err(|error| Fault::new(FaultCode::Invalid, error.faults.join("\n")))?;
         for path in [STATUS, CAPABILITIES] {
             host.register_route(&Route::new("GET", path, Access::User))?;
         }
