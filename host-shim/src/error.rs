@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use vectorizer_plugin_api::Fault;
 use vectorizer_plugin_api::handshake::Refusal;
 use vectorizer_plugin_api::library::LibraryError;
-use vectorizer_plugin_api::{Fault, FaultCode};
 
 use crate::config::ConfigError;
 use crate::trust::TrustError;
@@ -12,17 +12,10 @@ use crate::trust::TrustError;
 /// Why a host cannot open.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
-    /// The configuration is wrong. The message names the key.
+    /// The section `plugins` is wrong, or a plugin found its own section wrong. Never tolerated: a typing error must
+    /// not pass for a choice.
     #[error("configuration: {0}")]
     Config(#[from] ConfigError),
-    /// A plugin found its configuration wrong. Never tolerated: a typing error must not pass for a choice.
-    #[error("plugin '{plugin}': configuration: {message}")]
-    PluginConfig {
-        /// The plugin.
-        plugin: String,
-        /// What is wrong, naming the key.
-        message: String,
-    },
     /// A plugin cannot run, and `plugins.fail_open` is false.
     #[error("plugin '{plugin}': {source} (plugins.fail_open is false)")]
     Plugin {
@@ -73,17 +66,10 @@ pub enum LoadError {
         /// Why.
         reason: String,
     },
+    /// The plugin's section of the configuration is wrong.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
     /// The plugin's own code failed.
     #[error("the plugin failed to start: {0}")]
     Plugin(Fault),
-}
-
-impl LoadError {
-    /// The message of a plugin that found its configuration wrong.
-    pub(crate) fn config_message(&self) -> Option<&str> {
-        match self {
-            Self::Plugin(fault) if fault.code == FaultCode::Invalid => Some(&fault.message),
-            _ => None,
-        }
-    }
 }

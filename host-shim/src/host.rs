@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use vectorizer_plugin_api::handshake::Handshake;
 use vectorizer_plugin_api::library::PluginInstance;
 use vectorizer_plugin_api::model::{CollectionEvent, JsonMap, Op};
 use vectorizer_plugin_api::{Fault, FaultCode, Request, Responder, Response, Route, in_chunks};
 
-use crate::config::PluginsConfig;
-use crate::error::{HostError, LoadError};
-use crate::loader::Loader;
+use crate::config::{ConfigError, ConfigFault, PluginsConfig};
+use crate::error::HostError;
+use crate::loaded::Loaded;
 use crate::metrics;
 use crate::plugin::{PluginEntry, PluginReport, State};
 use crate::routes::{RouteMatch, RouteTable};
@@ -28,9 +27,8 @@ pub struct PluginHost {
 
 impl std::fmt::Debug for PluginHost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = self.entries.iter().map(|entry| entry.name()).collect();
         f.debug_struct("PluginHost")
-            .field("plugins", &names)
+            .field("plugins", &self.names())
             .finish_non_exhaustive()
     }
 }
@@ -46,54 +44,24 @@ impl PluginHost {
         }
     }
 
+    pub(crate) fn of(entries: Vec<PluginEntry>, routes: Arc<RouteTable>) -> Self {
+        let entries: Vec<_> = entries.into_iter().map(Arc::new).collect();
+        Self {
+            active: AtomicBool::new(entries.iter().any(|entry| entry.callable().is_some())),
+            entries,
+            routes,
+        }
+    }
+
     /// Loads and creates the plugins that `document` (the server's whole configuration) enables. `name` and
     /// `version` are the server's; plugins keep their files below `data_dir`. Hooks may be called from now on.
     ///
     /// # Errors
-    /// [`HostError`]: a wrong configuration always, a plugin that cannot be loaded only where
+    /// [`HostError`]: a wrong configuration always, with all its faults; a plugin that cannot be loaded only where
     /// `plugins.fail_open` is false.
     pub fn open(name: &str, version: &str, document: &JsonMap, data_dir: &Path) -> Result<Self, HostError> {
         let config = PluginsConfig::from_document(document)?;
-        let routes = Arc::<RouteTable>::default();
-        let host = Handshake::own(name, version);
-        let loader = Loader {
-            config: &config,
-            document,
-            data_dir,
-            host: &host,
-            routes: &routes,
-        };
-        let mut entries = Vec::new();
-        for plugin in &config.enabled {
-            let entry = match loader.load(plugin) {
-                Ok(entry) => entry,
-                Err(error) => Self::tolerate(&config, plugin, error)?,
-            };
-            entries.push(Arc::new(entry));
-        }
-        let active = AtomicBool::new(entries.iter().any(|entry| entry.callable().is_some()));
-        Ok(Self {
-            active,
-            entries,
-            routes,
-        })
-    }
-
-    fn tolerate(config: &PluginsConfig, plugin: &str, error: LoadError) -> Result<PluginEntry, HostError> {
-        if let Some(message) = error.config_message() {
-            return Err(HostError::PluginConfig {
-                plugin: plugin.to_owned(),
-                message: message.to_owned(),
-            });
-        }
-        if !config.fail_open.0 {
-            return Err(HostError::Plugin {
-                plugin: plugin.to_owned(),
-                source: error,
-            });
-        }
-        tracing::error!(plugin, %error, "plugin refused; the host runs on without it");
-        Ok(PluginEntry::refused(plugin, &error))
+        Loaded::load(name, version, &config, document, data_dir).into_host()
     }
 
     /// The server's data is complete: callbacks answer from now on, plugins start their work.
@@ -171,24 +139,42 @@ impl PluginHost {
         self.entries.iter().map(|entry| entry.report()).collect()
     }
 
-    /// The top-level configuration sections that loaded plugins read.
+    /// The plugins that the configuration enabled, running or not.
     #[must_use]
-    pub fn config_sections(&self) -> Vec<&str> {
+    pub fn names(&self) -> Vec<&str> {
+        self.entries.iter().map(|entry| entry.name()).collect()
+    }
+
+    /// The plugins whose file could be read, each with the top-level section of the configuration that it reads.
+    #[must_use]
+    pub fn config_sections(&self) -> Vec<(&str, &str)> {
         self.entries
             .iter()
-            .filter_map(|entry| entry.handshake())
-            .map(|h| h.config_section.as_str())
+            .filter_map(|entry| Some((entry.name(), entry.handshake()?.config_section.as_str())))
+            .collect()
+    }
+
+    /// What is wrong with the sections that plugins of this host would get out of `document`, as far as the host can
+    /// tell without them. `config` is its section `plugins`.
+    #[must_use]
+    pub fn section_faults(&self, config: &PluginsConfig, document: &JsonMap) -> Vec<ConfigFault> {
+        let sections = self.config_sections().into_iter();
+        sections
+            .filter(|(plugin, _)| config.enabled.iter().any(|name| name == plugin))
+            .filter_map(|(plugin, section)| config.section_of(plugin, section, document).err())
+            .flat_map(ConfigError::into_faults)
             .collect()
     }
 
     /// Hands a changed configuration to a running plugin.
     ///
     /// # Errors
-    /// [`FaultCode::NotFound`] for an unknown plugin, [`FaultCode::Invalid`] naming a wrong key; what the plugin
-    /// answers otherwise. The old configuration stays in force then.
+    /// [`FaultCode::NotFound`] for an unknown plugin, [`FaultCode::Invalid`] naming the wrong keys,
+    /// [`FaultCode::Closed`] for a plugin that does not run; what the plugin answers otherwise. The old configuration
+    /// stays in force then.
     pub fn reload(&self, plugin: &str, document: &JsonMap) -> Result<(), Fault> {
         let entry = self.entry(plugin).ok_or(FaultCode::NotFound)?;
-        let invalid = |error: crate::config::ConfigError| Fault::new(FaultCode::Invalid, error.to_string());
+        let invalid = |error: ConfigError| Fault::new(FaultCode::Invalid, error.to_string());
         let section = entry
             .handshake()
             .map_or("", |handshake| handshake.config_section.as_str());

@@ -8,6 +8,8 @@
 //! open -> plugins created (hooks may come) -> ready -> started (callbacks answer) -> shutdown: stop intake, drain
 //! ```
 //!
+//! A server that has faults of its own to tell opens in two steps, by [`Loaded`]: all of them then go into one list.
+//!
 //! Promises to the server:
 //! - with no plugin enabled, `notify` costs one atomic load;
 //! - nothing a plugin does (refusing, failing, panicking, being slow to report) keeps the server from running;
@@ -18,6 +20,7 @@ mod context;
 mod error;
 mod histogram;
 mod host;
+mod loaded;
 mod loader;
 mod metrics;
 mod plugin;
@@ -31,6 +34,7 @@ pub mod http;
 pub use config::PluginsConfig;
 pub use error::{HostError, LoadError};
 pub use host::PluginHost;
+pub use loaded::Loaded;
 pub use plugin::{PluginReport, State};
 pub use routes::RouteMatch;
 pub use vectorizer_plugin_api as api;

@@ -1,4 +1,6 @@
 //! From a name in the configuration to a created plugin.
+//!
+//! Invariant: nothing of a file runs before it is trusted and its handshake accepted.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -7,14 +9,14 @@ use std::sync::Arc;
 use vectorizer_plugin_api::handshake::Handshake;
 use vectorizer_plugin_api::library::{PluginLibrary, read_handshake};
 use vectorizer_plugin_api::model::JsonMap;
-use vectorizer_plugin_api::{Fault, FaultCode, Host, Setup};
+use vectorizer_plugin_api::{FaultCode, Host, Setup};
 
-use crate::config::PluginsConfig;
+use crate::config::{ConfigError, PluginsConfig};
 use crate::context::HostContext;
 use crate::error::LoadError;
-use crate::plugin::{PluginEntry, Running};
+use crate::plugin::Running;
 use crate::routes::RouteTable;
-use crate::trust;
+use crate::trust::{self, CheckedImage};
 
 /// What all plugins of a host are loaded with.
 pub(crate) struct Loader<'a> {
@@ -25,13 +27,17 @@ pub(crate) struct Loader<'a> {
     pub(crate) routes: &'a Arc<RouteTable>,
 }
 
+/// A plugin file that is trusted and goes together with the host. Nothing of it ran yet.
+pub(crate) struct Candidate {
+    image: CheckedImage,
+    pub(crate) handshake: Handshake,
+}
+
 impl Loader<'_> {
-    /// Checks, reads, loads and creates the plugin `name`. Nothing of the file runs before it is trusted and its
-    /// handshake accepted.
-    pub(crate) fn load(&self, name: &str) -> Result<PluginEntry, LoadError> {
+    /// Checks and reads the file of the plugin `name`, and judges its handshake.
+    pub(crate) fn inspect(&self, name: &str) -> Result<Candidate, LoadError> {
         let image = trust::check(self.config, name)?;
         let path = || image.path().to_owned();
-
         let handshake =
             read_handshake(image.bytes()).map_err(|source| LoadError::Library { path: path(), source })?;
         if handshake.name != name {
@@ -48,11 +54,16 @@ impl Loader<'_> {
         for remark in remarks {
             tracing::warn!(plugin = name, %remark, "plugin accepted with a remark");
         }
+        Ok(Candidate { image, handshake })
+    }
 
+    /// Loads and creates a plugin.
+    pub(crate) fn create(&self, name: &str, candidate: &Candidate) -> Result<Running, LoadError> {
+        let Candidate { image, handshake } = candidate;
+        let path = || image.path().to_owned();
         let config = self
             .config
-            .section_of(name, &handshake.config_section, self.document)
-            .map_err(|error| LoadError::Plugin(Fault::new(FaultCode::Invalid, error.to_string())))?;
+            .section_of(name, &handshake.config_section, self.document)?;
         let data_dir = self.data_dir.join("plugins").join(name);
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -63,7 +74,7 @@ impl Loader<'_> {
                 reason: error.to_string(),
             })?;
 
-        let library = PluginLibrary::load(&image.seal()?, &handshake)
+        let library = PluginLibrary::load(&image.seal()?, handshake)
             .map_err(|source| LoadError::Library { path: path(), source })?;
         let context = HostContext::leaked(name, Arc::clone(self.routes));
         let setup = Setup {
@@ -75,13 +86,13 @@ impl Loader<'_> {
         let instance = created.map_err(|fault| {
             self.routes.withdraw(name);
             context.close();
-            LoadError::Plugin(fault)
+            if fault.code == FaultCode::Invalid {
+                LoadError::Config(ConfigError::of_plugin(&handshake.config_section, &fault.message))
+            } else {
+                LoadError::Plugin(fault)
+            }
         })?;
         tracing::info!(plugin = name, version = handshake.version, file = %image.path().display(), "plugin loaded");
-        Ok(PluginEntry::loaded(
-            name,
-            handshake,
-            Running { instance, context },
-        ))
+        Ok(Running { instance, context })
     }
 }

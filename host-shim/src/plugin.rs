@@ -122,8 +122,9 @@ impl PluginEntry {
         Self::new(name, Some(handshake), Some(running), State::Loaded, String::new())
     }
 
-    pub(crate) fn refused(name: &str, error: &LoadError) -> Self {
-        Self::new(name, None, None, State::Declared, error.to_string())
+    /// One that cannot run; with its handshake where its file could be read.
+    pub(crate) fn refused(name: &str, handshake: Option<Handshake>, error: &LoadError) -> Self {
+        Self::new(name, handshake, None, State::Declared, error.to_string())
     }
 
     fn new(
@@ -180,12 +181,20 @@ impl PluginEntry {
 
     /// Calls the plugin outside of a hook; a panic makes it faulted.
     pub(crate) fn call<T>(&self, call: impl FnOnce(&PluginInstance) -> Result<T, Fault>) -> Result<T, Fault> {
-        let running = self.callable().ok_or(FaultCode::Closed)?;
+        let running = self.callable().ok_or_else(|| self.closed())?;
         call(&running.instance).inspect_err(|fault| {
             if fault.code == FaultCode::Panicked {
                 self.panicked(&fault.message);
             }
         })
+    }
+
+    fn closed(&self) -> Fault {
+        let state = self.state().name();
+        Fault::new(
+            FaultCode::Closed,
+            format!("the plugin '{}' is {state}", self.name),
+        )
     }
 
     /// Whether it is to be told of changes.
@@ -254,7 +263,7 @@ impl PluginEntry {
             None => responder.respond(Response::json_error(
                 503,
                 "plugin_unavailable",
-                &format!("the plugin '{}' is {}", self.name, self.state().name()),
+                &self.closed().message,
             )),
         }
     }

@@ -78,8 +78,8 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// Builds the plugin. Routes are registered here. The store cannot be asked yet.
     ///
     /// # Errors
-    /// A configuration that cannot be used ([`FaultCode::Invalid`], naming the key), or a resource that cannot
-    /// be had. The host then runs without this plugin.
+    /// A configuration that cannot be used ([`FaultCode::Invalid`] with a line for each fault, which begins with its key
+    /// as `section.key: `); no host runs with it. Or a resource that cannot be had; the host then runs without this plugin.
     fn create(host: Host, setup: Setup<'_>) -> Result<Self, Fault>;
 
     /// The host's data is complete and its callbacks answer.
@@ -129,7 +129,7 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// Takes a new configuration over while running.
     ///
     /// # Errors
-    /// [`FaultCode::Invalid`] naming the key, or [`FaultCode::Unsupported`]; the old one stays in force.
+    /// [`FaultCode::Invalid`] as for [`create`](Self::create), or [`FaultCode::Unsupported`]; the old one stays in force.
     fn reload(&self, config: &str) -> Result<(), Fault> {
         let _ = config;
         Err(Fault::new(

@@ -144,7 +144,12 @@ fn fault_of(error: &SettingsError) -> Fault {
         }
         SettingsError::Unusable { .. } | SettingsError::Write(_) => FaultCode::Unavailable,
     };
-    Fault::new(code, error.to_string())
+    // A host tells each fault in a line of its own.
+    let message = match error {
+        SettingsError::Config(error) => error.faults.join("\n"),
+        error => error.to_string(),
+    };
+    Fault::new(code, message)
 }
 
 export_plugin!(NexusPlugin, name: "nexus", config_section: "nexus_integration");

@@ -145,6 +145,11 @@ impl Server {
         }
     }
 
+    /// Asks it to read its configuration again (SIGHUP).
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Lets it write no file beyond so many bytes, as if the disk were full; `None` lifts that. It must not die of the signal
     /// for it: see [`without_size_signal`].
     ///

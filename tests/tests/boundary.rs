@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use vectorizer_host_shim::api::model::{
     CollectionEvent, CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Metric, Op, Page,
 };
-use vectorizer_host_shim::api::{Caller, Request, Responder, Role};
+use vectorizer_host_shim::api::{Caller, FaultCode, Request, Responder, Role};
 use vectorizer_host_shim::store::{Store, StoreError};
-use vectorizer_host_shim::{HostError, PluginHost, RouteMatch, State};
+use vectorizer_host_shim::{HostError, Loaded, PluginHost, PluginsConfig, RouteMatch, State};
 use vectorizer_tests::build::{Artifacts, Profile};
 
 /// A store with one document.
@@ -168,7 +168,7 @@ fn hints_documents_and_requests_cross_whole() {
 #[test]
 fn a_panic_in_any_call_faults_the_plugin_and_nothing_else() {
     type Call = fn(&PluginHost);
-    let calls: [(&str, Call); 5] = [
+    let calls: [(&str, Call); 6] = [
         ("notify", |host| host.notify("c", Op::Upsert, &["a"])),
         ("event", |host| {
             host.collection_event(&CollectionEvent::Created("c"))
@@ -176,6 +176,10 @@ fn a_panic_in_any_call_faults_the_plugin_and_nothing_else() {
         ("http", |host| assert_eq!(ask(host).0, 500)),
         ("metrics", |host| drop(host.metrics())),
         ("health", |host| drop(host.reports())),
+        ("reload", |host| {
+            let document = json!({"plugins": {"directory": "/x", "enabled": ["probe"]}});
+            host.reload("probe", document.as_object().unwrap()).unwrap_err();
+        }),
     ];
     for (place, call) in calls {
         let folder = tempfile::tempdir().unwrap();
@@ -213,8 +217,51 @@ fn a_panic_while_starting_is_the_plugins_own_matter() {
 fn a_wrong_configuration_is_refused_with_its_key() {
     let folder = tempfile::tempdir().unwrap();
     let error = open(folder.path(), json!({"panik_in": []})).unwrap_err();
-    assert!(matches!(error, HostError::PluginConfig { .. }));
-    assert!(error.to_string().contains("panik_in"), "{error}");
+    assert!(matches!(error, HostError::Config(_)));
+    assert!(
+        error.to_string().contains("probe: unknown field `panik_in`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_plugin_says_what_it_finds_wrong_and_is_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let artifacts = Artifacts::of(Profile::Dev);
+    let plugins = artifacts
+        .install(&artifacts.probe_plugin(), "probe", folder.path())
+        .unwrap();
+    let document =
+        json!({"plugins": {"directory": plugins, "enabled": ["absent", "probe"]}, "probe": {"mut": 1}});
+    let document = document.as_object().unwrap();
+    let config = PluginsConfig::from_document(document).unwrap();
+    let loaded = Loaded::load("test", "0", &config, document, folder.path());
+    assert_eq!(loaded.config_sections(), [("probe", "probe")]);
+    let keys: Vec<&str> = loaded.faults().iter().map(|fault| fault.key.as_str()).collect();
+    assert_eq!(keys, ["probe"]);
+    assert!(matches!(loaded.into_host(), Err(HostError::Config(_))));
+}
+
+#[test]
+fn a_running_plugin_takes_another_configuration_or_says_why_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = started(folder.path(), json!({}));
+    let reload = |section: Value| {
+        let document = json!({"plugins": {"directory": "/x", "enabled": ["probe"]}, "probe": section});
+        host.reload("probe", document.as_object().unwrap())
+    };
+    let code = |section: Value| reload(section).unwrap_err().code;
+    reload(json!({"reload_delay_ms": 1})).unwrap();
+    assert_eq!(code(json!({"mut": 1})), FaultCode::Invalid);
+    assert_eq!(code(json!([])), FaultCode::Invalid);
+    assert_eq!(code(json!({"restart_only": true})), FaultCode::Unsupported);
+    assert!(ask(&host).1["seen"].to_string().contains("\"done\":1"));
+    host.shutdown(Duration::from_secs(1));
+    let closed = reload(json!({})).unwrap_err();
+    assert_eq!(
+        (closed.code, closed.message.as_str()),
+        (FaultCode::Closed, "the plugin 'probe' is stopped")
+    );
 }
 
 #[test]

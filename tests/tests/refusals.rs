@@ -181,6 +181,39 @@ fn a_wrong_configuration_is_refused_at_the_start_naming_the_key() {
 }
 
 #[test]
+fn all_faults_are_told_at_once_those_of_the_plugin_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host(&folder);
+    let mut config: Value = serde_json::from_str(&fs::read_to_string(host.config()).unwrap()).unwrap();
+    config["server"]["bind"] = json!("0.0.0.0:0");
+    config["server"]["max_body_byts"] = json!(1);
+    config["nexus_integration"] = json!({
+        "nexus_url": "http://user:topsecret@127.0.0.1:9",
+        "similarity": {"top_k": 0},
+        "connection": {"pool_size": 0},
+    });
+    config["surplus"] = json!({});
+    host.write(&config).unwrap();
+    for arguments in [&["--check"][..], &[]] {
+        let output = host.command().args(arguments).output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success());
+        for key in [
+            "server.bind: 0.0.0.0:0",
+            "server.max_body_byts: ",
+            "nexus_integration.nexus_url: must not hold credentials; use api_key",
+            "nexus_integration.similarity.top_k: 0",
+            "nexus_integration.connection.pool_size: 0",
+            "surplus: unknown section",
+        ] {
+            let lines = message.lines().filter(|line| line.starts_with(key)).count();
+            assert_eq!(lines, 1, "{key} has no line in: {message}");
+        }
+        assert!(!message.contains("topsecret"), "{message}");
+    }
+}
+
+#[test]
 fn a_secret_stands_in_no_log_error_or_metric() {
     let folder = tempfile::tempdir().unwrap();
     let section = json!({"nexus_url": "http://127.0.0.1:9", "api_key": "${TEST_NEXUS_KEY}"});

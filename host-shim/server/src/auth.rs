@@ -6,6 +6,17 @@
 //!
 //! A key comes as `X-API-Key: k`, `Authorization: k` or `Authorization: Bearer k`. Every configured key is
 //! compared, each in constant time.
+//!
+//! Each caller has a name, for audit logs; it is told to plugins and no credential:
+//!
+//! | caller | name |
+//! | --- | --- |
+//! | bearer of `api_key` | `admin` |
+//! | bearer of a user key | `user-` and the first 8 hex digits of the key's SHA-256: the same one as long as the key is |
+//! | anyone, where no key is configured | `local` |
+//! | anonymous | empty |
+//!
+//! `printf %s "$KEY" | sha256sum | cut -c -8` says which user key a name is of.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,20 +26,31 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
+use vectorizer_plugin_api::Role;
 
 use crate::config::{ApiKey, ServerConfig};
 use crate::rest::ApiError;
 
-/// What a caller may do. Each may do what the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Caller {
-    /// Nothing that needs a key.
-    Anonymous,
-    /// Read and write data.
-    User,
-    /// Everything.
-    Admin,
+/// Who sends a request. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// What it may do: data routes need a user, admin routes the administrator.
+    pub role: Role,
+    /// Its name, empty for the anonymous. No credential.
+    pub name: Arc<str>,
+}
+
+impl Caller {
+    /// A caller without a key that is known.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self {
+            role: Role::Anonymous,
+            name: Arc::default(),
+        }
+    }
 }
 
 /// The keys that let callers in. Cheap to clone.
@@ -40,14 +62,24 @@ pub struct Access {
 #[derive(Debug, Default)]
 struct Keys {
     admin: Option<ApiKey>,
-    users: Vec<ApiKey>,
+    users: Vec<User>,
+}
+
+#[derive(Debug)]
+struct User {
+    key: ApiKey,
+    name: Arc<str>,
 }
 
 impl From<&ServerConfig> for Access {
     fn from(config: &ServerConfig) -> Self {
+        let user = |key: &ApiKey| User {
+            key: key.clone(),
+            name: user_name(key),
+        };
         let keys = Keys {
             admin: config.api_key.clone(),
-            users: config.user_api_keys.clone(),
+            users: config.user_api_keys.iter().map(user).collect(),
         };
         Self { keys: Arc::new(keys) }
     }
@@ -58,25 +90,40 @@ impl Access {
     #[must_use]
     pub fn classify(&self, headers: &HeaderMap) -> Caller {
         let Some(admin) = &self.keys.admin else {
-            return Caller::Admin;
+            return Caller {
+                role: Role::Admin,
+                name: "local".into(),
+            };
         };
         let Some(given) = given_key(headers) else {
-            return Caller::Anonymous;
+            return Caller::anonymous();
         };
         let is_admin = same(admin, given);
-        let is_user = self
-            .keys
-            .users
-            .iter()
-            .fold(Choice::from(0), |found, key| found | same(key, given));
+        let mut user = None;
+        for candidate in &self.keys.users {
+            if same(&candidate.key, given).into() {
+                user = Some(candidate);
+            }
+        }
         if is_admin.into() {
-            Caller::Admin
-        } else if is_user.into() {
-            Caller::User
+            Caller {
+                role: Role::Admin,
+                name: "admin".into(),
+            }
+        } else if let Some(user) = user {
+            Caller {
+                role: Role::User,
+                name: Arc::clone(&user.name),
+            }
         } else {
-            Caller::Anonymous
+            Caller::anonymous()
         }
     }
+}
+
+fn user_name(key: &ApiKey) -> Arc<str> {
+    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(key.reveal()));
+    format!("user-{:08x}", u32::from_be_bytes([a, b, c, d])).into()
 }
 
 fn same(key: &ApiKey, given: &[u8]) -> Choice {
@@ -96,12 +143,12 @@ fn given_key(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// Middleware for data routes: lets users and the administrator pass, and leaves the [`Caller`] to handlers.
 pub async fn require_user(access: State<Access>, request: Request, next: Next) -> Response {
-    require(Caller::User, access, request, next).await
+    require(Role::User, access, request, next).await
 }
 
 /// Middleware for admin routes: lets only the administrator pass, and leaves the [`Caller`] to handlers.
 pub async fn require_admin(access: State<Access>, request: Request, next: Next) -> Response {
-    require(Caller::Admin, access, request, next).await
+    require(Role::Admin, access, request, next).await
 }
 
 /// Middleware that lets everyone pass, and leaves the [`Caller`] to handlers.
@@ -111,14 +158,15 @@ pub async fn identify(State(access): State<Access>, mut request: Request, next: 
     next.run(request).await
 }
 
-async fn require(least: Caller, State(access): State<Access>, mut request: Request, next: Next) -> Response {
+async fn require(least: Role, State(access): State<Access>, mut request: Request, next: Next) -> Response {
     let caller = access.classify(request.headers());
-    if caller >= least {
+    let role = caller.role;
+    if role >= least {
         request.extensions_mut().insert(caller);
         return next.run(request).await;
     }
-    match caller {
-        Caller::Anonymous => {
+    match role {
+        Role::Anonymous => {
             let mut response = ApiError::Unauthorized.into_response();
             response.headers_mut().insert(
                 header::WWW_AUTHENTICATE,
@@ -126,7 +174,7 @@ async fn require(least: Caller, State(access): State<Access>, mut request: Reque
             );
             response
         }
-        Caller::User | Caller::Admin => ApiError::Forbidden.into_response(),
+        Role::User | Role::Admin => ApiError::Forbidden.into_response(),
     }
 }
 
@@ -135,7 +183,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().copied().unwrap_or(Self::Anonymous))
+        Ok(parts.extensions.get().cloned().unwrap_or_else(Self::anonymous))
     }
 }
 
@@ -159,11 +207,22 @@ mod tests {
         access.classify(&headers)
     }
 
+    fn admin() -> Caller {
+        Caller {
+            role: Role::Admin,
+            name: "admin".into(),
+        }
+    }
+
     #[test]
     fn without_a_key_everyone_is_administrator() {
+        let local = Caller {
+            role: Role::Admin,
+            name: "local".into(),
+        };
         let open = access(json!({}));
-        assert_eq!(open.classify(&HeaderMap::new()), Caller::Admin);
-        assert_eq!(caller(&open, "x-api-key", "anything"), Caller::Admin);
+        assert_eq!(open.classify(&HeaderMap::new()), local);
+        assert_eq!(caller(&open, "x-api-key", "anything"), local);
     }
 
     #[test]
@@ -176,14 +235,26 @@ mod tests {
             ("authorization", "bearer  "),
         ] {
             let with = |key: &str| caller(&keyed, header, &format!("{prefix}{key}"));
-            assert_eq!(with("root"), Caller::Admin, "{header}: {prefix}");
-            assert_eq!(with("u1"), Caller::User);
-            assert_eq!(with("u2"), Caller::User);
+            assert_eq!(with("root"), admin(), "{header}: {prefix}");
+            assert_eq!(with("u1").role, Role::User);
+            assert_eq!(with("u2").role, Role::User);
             for wrong in ["", "roo", "roott", "Root", "u1 u2"] {
-                assert_eq!(with(wrong), Caller::Anonymous, "{wrong}");
+                assert_eq!(with(wrong), Caller::anonymous(), "{wrong}");
             }
         }
-        assert_eq!(keyed.classify(&HeaderMap::new()), Caller::Anonymous);
-        assert_eq!(caller(&keyed, "authorization", "Basic root"), Caller::Anonymous);
+        assert_eq!(keyed.classify(&HeaderMap::new()), Caller::anonymous());
+        assert_eq!(caller(&keyed, "authorization", "Basic root"), Caller::anonymous());
+    }
+
+    #[test]
+    fn the_name_of_a_user_is_the_same_each_time_and_not_its_key() {
+        let keys = json!({"api_key": "root", "user_api_keys": ["u1", "u2"]});
+        // printf u1 | sha256sum
+        for (key, name) in [("u1", "user-bb82030d"), ("u2", "user-6ca202c8")] {
+            assert_eq!(&*caller(&access(keys.clone()), "x-api-key", key).name, name);
+        }
+        let elsewhere = access(json!({"api_key": "other", "user_api_keys": ["u3", "u1"]}));
+        assert_eq!(&*caller(&elsewhere, "x-api-key", "u1").name, "user-bb82030d");
+        assert_eq!(&*Caller::anonymous().name, "");
     }
 }

@@ -9,11 +9,13 @@
 //! - [`rest`]: Vectorizer's HTTP API over the store.
 //! - [`plugins`]: who is told of changes, and the routes of plugins.
 //! - [`server`], [`config`], [`settings`]: listening, shutting down, the settings and the file they stand in.
+//! - [`reload`]: reading the file again while the server runs.
 
 pub mod auth;
 pub mod config;
 mod index;
 pub mod plugins;
+pub mod reload;
 pub mod rest;
 pub mod server;
 pub mod settings;

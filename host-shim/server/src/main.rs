@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vectorizer_host::auth::Access;
+use vectorizer_host::reload::{self, Reloader};
 use vectorizer_host::rest::{self, AppState};
 use vectorizer_host::server::serve;
-use vectorizer_host::settings::Settings;
-use vectorizer_host::store::{DocumentStore, StoreOptions};
+use vectorizer_host::settings::{Draft, Settings, SettingsError};
+use vectorizer_host::store::{DbError, DocumentStore, StoreOptions};
 use vectorizer_host::{plugins, plugins::PluginObserver};
-use vectorizer_host_shim::PluginHost;
 use vectorizer_host_shim::store::Store;
+use vectorizer_host_shim::{HostError, Loaded, PluginHost};
 
 /// How long plugins get to finish what is under way.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -35,6 +36,19 @@ struct Arguments {
     check: bool,
 }
 
+/// Why there is nothing to serve, or serving ended.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Store(#[from] DbError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -42,8 +56,20 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    let done = match arguments.check {
+        true => check(&arguments.config),
+        false => run(arguments.config),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Settings(SettingsError::Wrong(error)) | Failure::Host(HostError::Config(error))) => {
+            eprintln!("vectorizer-host: the configuration cannot be served with:");
+            for fault in error.faults() {
+                eprintln!("{fault}");
+            }
+            ExitCode::FAILURE
+        }
         Err(error) => {
             eprintln!("vectorizer-host: {error}");
             ExitCode::FAILURE
@@ -51,25 +77,43 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let settings = Settings::read(&arguments.config)?;
-    let server = &settings.server;
-    let host = PluginHost::open(
+/// Reads the configuration and loads its plugins, all of which say what they find wrong before anything is refused.
+fn open(file: &Path) -> Result<(Settings, PluginHost), Failure> {
+    let mut draft = Draft::read(file)?;
+    let loaded = Loaded::load(
         "vectorizer-host",
         env!("CARGO_PKG_VERSION"),
-        &settings.document,
-        &server.data_dir,
-    )?;
-    let all_loaded = host.reports().iter().all(|plugin| plugin.handshake.is_some());
-    if all_loaded {
-        settings.check_sections(&host.config_sections())?;
+        &draft.loadable(),
+        draft.document(),
+        draft.data_dir(),
+    );
+    draft.check_sections(&loaded.config_sections());
+    draft.add(loaded.faults().iter().cloned());
+    match draft.finish() {
+        Ok(settings) => Ok((settings, loaded.into_host()?)),
+        Err(error) => {
+            loaded.discard();
+            Err(error.into())
+        }
     }
-    if arguments.check {
-        host.shutdown(DRAIN);
-        println!("{}: can be served with", arguments.config.display());
-        return Ok(());
-    }
+}
 
+fn check(file: &Path) -> Result<(), Failure> {
+    let (_, host) = open(file)?;
+    host.shutdown(DRAIN);
+    println!("{}: can be served with", file.display());
+    Ok(())
+}
+
+fn run(file: PathBuf) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    // Asked for first: until then a SIGHUP would end the process, and opening may take a while.
+    let hangups = {
+        let _inside = runtime.enter();
+        signal(SignalKind::hangup())?
+    };
+    let (settings, host) = open(&file)?;
+    let server = &settings.server;
     let host = Arc::new(host);
     let observer = Arc::new(PluginObserver(Arc::clone(&host)));
     let options = StoreOptions {
@@ -78,21 +122,25 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     let store = Arc::new(DocumentStore::open(&server.data_dir, options, observer)?);
     let access = Access::from(server);
+    let reloader = Arc::new(Reloader::new(file, settings.clone(), Arc::clone(&host)));
     let router = rest::router(AppState::new(
         Arc::clone(&store),
         access.clone(),
         server.max_body_bytes,
     ))
     .merge(plugins::router(&host, &store, &access, server.max_body_bytes))
+    .merge(reload::router(&reloader, &access))
     .fallback(rest::not_found);
 
-    let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(server.bind).await?;
         let ready: Arc<dyn Store> = Arc::clone(&store) as _;
         host.ready(&ready);
+        let reloads = tokio::spawn(reloader.at_signals(hangups));
         println!("vectorizer-host listening on http://{}", listener.local_addr()?);
-        serve(listener, router, stopped()?).await
+        let served = serve(listener, router, stopped()?).await;
+        reloads.abort();
+        served
     });
     // Requests are over; plugins may still read the store while they finish.
     host.shutdown(DRAIN);

@@ -12,10 +12,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use vectorizer_host_shim::{PluginHost, http};
+use vectorizer_plugin_api::Caller as PluginCaller;
 use vectorizer_plugin_api::model::{CollectionEvent, Op};
-use vectorizer_plugin_api::{Caller as PluginCaller, Role};
 
-use crate::auth::{Access, Caller, require_admin};
+use crate::auth::{Access, require_admin};
 use crate::store::{ChangeObserver, DocumentStore};
 
 /// The content type of the Prometheus text format.
@@ -57,14 +57,10 @@ pub fn router(
     let classify = {
         let access = access.clone();
         move |parts: &axum::http::request::Parts| {
-            let role = match access.classify(&parts.headers) {
-                Caller::Anonymous => Role::Anonymous,
-                Caller::User => Role::User,
-                Caller::Admin => Role::Admin,
-            };
+            let caller = access.classify(&parts.headers);
             PluginCaller {
-                role,
-                name: String::new(),
+                role: caller.role,
+                name: caller.name.as_ref().to_owned(),
             }
         }
     };

@@ -3,42 +3,56 @@
 
 use serde_json::Value;
 
-use super::ConfigError;
+use super::{ConfigError, ConfigFault};
 
 /// Resolves the references in every text of `value`, which stands under `key`.
 ///
 /// # Errors
-/// [`ConfigError`] naming the key of a reference that is malformed, or has neither value nor default. The message
-/// holds the variable's name, never a value.
+/// [`ConfigError`] with the key of each text whose reference is malformed, or has neither value nor default. The
+/// message holds the variable's name, never a value.
 pub fn expand(
     value: &Value,
     key: &str,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Value, ConfigError> {
-    Ok(match value {
-        Value::String(text) => Value::String(expand_text(text, key, lookup)?),
-        Value::Array(items) => Value::Array(
-            items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| expand(item, &format!("{key}[{index}]"), lookup))
-                .collect::<Result<_, _>>()?,
-        ),
-        Value::Object(entries) => Value::Object(
-            entries
-                .iter()
-                .map(|(name, item)| Ok((name.clone(), expand(item, &format!("{key}.{name}"), lookup)?)))
-                .collect::<Result<_, ConfigError>>()?,
-        ),
-        other => other.clone(),
-    })
+    let mut faults = Vec::new();
+    let expanded = expand_value(value, key, lookup, &mut faults);
+    ConfigError::refuse(faults)?;
+    Ok(expanded)
 }
 
-fn expand_text(
-    text: &str,
+fn expand_value(
+    value: &Value,
     key: &str,
     lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<String, ConfigError> {
+    faults: &mut Vec<ConfigFault>,
+) -> Value {
+    match value {
+        Value::String(text) => match expand_text(text, lookup) {
+            Ok(expanded) => Value::String(expanded),
+            Err(reason) => {
+                faults.push(ConfigFault::new(key, reason));
+                Value::Null
+            }
+        },
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items
+                .map(|(index, item)| expand_value(item, &format!("{key}[{index}]"), lookup, faults))
+                .collect()
+        }
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(name, item)| {
+                let item = expand_value(item, &format!("{key}.{name}"), lookup, faults);
+                (name.clone(), item)
+            })
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+fn expand_text(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -51,7 +65,7 @@ fn expand_text(
         result.push_str(&rest[..at]);
         let (reference, after) = rest[at + 2..]
             .split_once('}')
-            .ok_or_else(|| ConfigError::new(key, "a reference '${' is not closed by '}'"))?;
+            .ok_or("a reference '${' is not closed by '}'")?;
         let (name, default) = match reference.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (reference, None),
@@ -61,19 +75,13 @@ fn expand_text(
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         {
-            return Err(ConfigError::new(
-                key,
-                "a reference must look like ${NAME} or ${NAME:-default}",
-            ));
+            return Err("a reference must look like ${NAME} or ${NAME:-default}".to_owned());
         }
         match lookup(name).or_else(|| default.map(str::to_owned)) {
             Some(value) => result.push_str(&value),
             None => {
-                return Err(ConfigError::new(
-                    key,
-                    format!(
-                        "the environment variable {name} is not set; set it, or give a default: ${{{name}:-...}}"
-                    ),
+                return Err(format!(
+                    "the environment variable {name} is not set; set it, or give a default: ${{{name}:-...}}"
                 ));
             }
         }
@@ -105,10 +113,21 @@ mod tests {
     #[test]
     fn an_unset_variable_is_named_with_its_key() {
         let error = expand(&json!({"a": ["${NONE}"]}), "s", &lookup).unwrap_err();
-        assert_eq!(error.key, "s.a[0]");
-        assert!(error.reason.contains("NONE"));
-        assert_eq!(expand(&json!("${KEY"), "s", &lookup).unwrap_err().key, "s");
-        assert_eq!(expand(&json!("${a b}"), "s", &lookup).unwrap_err().key, "s");
+        assert_eq!(error.faults()[0].key, "s.a[0]");
+        assert!(error.faults()[0].reason.contains("NONE"));
+        for malformed in ["${KEY", "${a b}"] {
+            let error = expand(&json!(malformed), "s", &lookup).unwrap_err();
+            assert_eq!(error.faults()[0].key, "s");
+        }
+    }
+
+    #[test]
+    fn all_unset_variables_are_named_at_once() {
+        let value = json!({"a": "${NONE}", "b": [{"c": "${KEY}"}, "${NEITHER}"]});
+        let error = expand(&value, "s", &lookup).unwrap_err();
+        let keys: Vec<&str> = error.faults().iter().map(|fault| fault.key.as_str()).collect();
+        assert_eq!(keys, ["s.a", "s.b[1]"]);
+        assert!(!error.to_string().contains("secret"));
     }
 
     proptest! {

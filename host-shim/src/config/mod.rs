@@ -10,8 +10,12 @@
 //!   trusted_keys: ["<64 hex digits>"]         # optional: require <file>.sig by one of these ed25519 keys
 //!   settings: { nexus: { ... } }              # optional: instead of the plugin's top-level section
 //! ```
+//!
+//! All faults are told at once, each with its key, what was found there, and what is allowed.
 
 mod expand;
+mod fault;
+mod section;
 
 use std::path::PathBuf;
 
@@ -20,25 +24,8 @@ use serde_json::Value;
 use vectorizer_plugin_api::model::JsonMap;
 
 pub use expand::expand;
-
-/// Why a configuration is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}: {reason}")]
-pub struct ConfigError {
-    /// The path of the key, as `plugins.allow[0].sha256`.
-    pub key: String,
-    /// What is wrong with it and what is allowed. Never a secret.
-    pub reason: String,
-}
-
-impl ConfigError {
-    pub(crate) fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            reason: reason.into(),
-        }
-    }
-}
+pub use fault::{ConfigError, ConfigFault};
+pub use section::{Resolve, Section};
 
 /// The section `plugins:`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -80,89 +67,113 @@ pub struct Allowed {
 }
 
 impl PluginsConfig {
-    /// Reads the section out of a whole configuration document. Absent: no plugins.
+    /// Reads the section out of a whole configuration document, as far as it can be read. Absent: no plugins.
+    #[must_use]
+    pub fn read(document: &JsonMap) -> Section<Self> {
+        let mut section = Section::read("plugins", document, &|value, _| Ok(value.clone()));
+        let faults = Self::check(&section);
+        section.faults.extend(faults);
+        section
+    }
+
+    /// As [`PluginsConfig::read`], for a section without faults.
     ///
     /// # Errors
-    /// [`ConfigError`] naming the first wrong key.
+    /// [`ConfigError`] with all faults.
     pub fn from_document(document: &JsonMap) -> Result<Self, ConfigError> {
-        let Some(section) = document.get("plugins") else {
-            return Ok(Self::default());
-        };
-        let config: Self = serde_path_to_error::deserialize(section).map_err(|error| {
-            let path = error.path().to_string();
-            let key = if path == "." {
-                "plugins".into()
-            } else {
-                format!("plugins.{path}")
-            };
-            ConfigError::new(key, error.into_inner().to_string())
-        })?;
-        config.check()?;
+        let Section { config, faults, .. } = Self::read(document);
+        ConfigError::refuse(faults)?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        if !self.enabled.is_empty() && !self.directory.is_absolute() {
-            return Err(ConfigError::new(
-                "plugins.directory",
-                format!(
-                    "{:?} is not an absolute path; name the folder from the root",
-                    self.directory
-                ),
-            ));
+    /// What the types do not say. A list with a fault of type is empty here, and has no fault of value.
+    fn check(section: &Section<Self>) -> Vec<ConfigFault> {
+        let Self {
+            directory,
+            enabled,
+            allow,
+            trusted_keys,
+            settings,
+            fail_open: _,
+        } = &section.config;
+        let mut faults = Vec::new();
+        let mut add =
+            |key: &str, reason: &str| faults.push(ConfigFault::new(format!("plugins.{key}"), reason));
+        if section.is_read("directory") && !enabled.is_empty() && !directory.is_absolute() {
+            let reason = format!("{directory:?} is not an absolute path; name the folder from the root");
+            add("directory", &reason);
         }
-        for (index, name) in self.enabled.iter().enumerate() {
-            let key = || format!("plugins.enabled[{index}]");
+        for (index, name) in enabled.iter().enumerate() {
+            let key = format!("enabled[{index}]");
             if !is_plugin_name(name) {
-                return Err(ConfigError::new(
-                    key(),
-                    format!("{name:?} is no plugin name; allowed are a-z, 0-9 and -"),
-                ));
-            }
-            if self.enabled[..index].contains(name) {
-                return Err(ConfigError::new(key(), format!("'{name}' is listed twice")));
-            }
-        }
-        for (index, allowed) in self.allow.iter().flatten().enumerate() {
-            if decode_hex::<32>(&allowed.sha256).is_none() {
-                return Err(ConfigError::new(
-                    format!("plugins.allow[{index}].sha256"),
-                    "must be 64 hex digits",
-                ));
+                add(
+                    &key,
+                    &format!("{name:?} is no plugin name; allowed are a-z, 0-9 and -"),
+                );
+            } else if enabled[..index].contains(name) {
+                add(&key, &format!("'{name}' is listed twice; once is enough"));
             }
         }
-        for (index, key) in self.trusted_keys.iter().enumerate() {
+        for (index, Allowed { name: _, sha256 }) in allow.iter().flatten().enumerate() {
+            if decode_hex::<32>(sha256).is_none() {
+                add(
+                    &format!("allow[{index}].sha256"),
+                    &format!("{sha256:?} is no SHA-256; it must be 64 hex digits"),
+                );
+            }
+        }
+        for (index, key) in trusted_keys.iter().enumerate() {
             if decode_hex::<32>(key).is_none() {
-                return Err(ConfigError::new(
-                    format!("plugins.trusted_keys[{index}]"),
-                    "must be 64 hex digits",
-                ));
-            }
-            if !cfg!(feature = "signatures") {
-                return Err(ConfigError::new(
-                    "plugins.trusted_keys",
-                    "this host is built without signatures",
-                ));
+                add(
+                    &format!("trusted_keys[{index}]"),
+                    &format!("{key:?} is no public key; it must be 64 hex digits"),
+                );
             }
         }
-        match self
-            .settings
-            .iter()
-            .find(|(name, _)| !self.enabled.contains(name))
-        {
-            Some((name, _)) => Err(ConfigError::new(
-                format!("plugins.settings.{name}"),
-                "no plugin of this name is enabled",
-            )),
-            None => Ok(()),
+        if !cfg!(feature = "signatures") && !trusted_keys.is_empty() {
+            add(
+                "trusted_keys",
+                "this host is built without signatures; leave it out",
+            );
         }
+        for name in settings.keys() {
+            if section.is_read("enabled") && !enabled.contains(name) {
+                add(
+                    &format!("settings.{name}"),
+                    "no plugin of this name is enabled; name it in plugins.enabled",
+                );
+            }
+        }
+        faults
+    }
+
+    /// The keys in which `other` differs, but for `settings`: those a running plugin takes over.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let Self {
+            directory,
+            enabled,
+            allow,
+            trusted_keys,
+            settings: _,
+            fail_open,
+        } = self;
+        let differs = [
+            ("directory", *directory != other.directory),
+            ("enabled", *enabled != other.enabled),
+            ("allow", *allow != other.allow),
+            ("trusted_keys", *trusted_keys != other.trusted_keys),
+            ("fail_open", *fail_open != other.fail_open),
+        ];
+        let differing = differs.into_iter().filter(|(_, differs)| *differs);
+        differing.map(|(key, _)| key).collect()
     }
 
     /// The configuration of one plugin with `${NAME}` references resolved: its entry under `settings`, else its
     /// top-level section, else an empty object.
     ///
     /// # Errors
-    /// [`ConfigError`] for a section that is no object, or an unresolved reference.
+    /// [`ConfigError`] for a section that is no object, or with all unresolved references.
     pub fn section_of(&self, plugin: &str, section: &str, document: &JsonMap) -> Result<Value, ConfigError> {
         let (key, found) = match self.settings.get(plugin) {
             Some(value) => (format!("plugins.settings.{plugin}"), Some(value)),
@@ -171,12 +182,14 @@ impl PluginsConfig {
         match found {
             None | Some(Value::Null) => Ok(Value::Object(JsonMap::new())),
             Some(value @ Value::Object(_)) => expand(value, &key, &|name| std::env::var(name).ok()),
-            Some(_) => Err(ConfigError::new(key, "must be a section of keys and values")),
+            Some(_) => Err(ConfigFault::new(key, "must be a section of keys and values").into()),
         }
     }
 }
 
-fn is_plugin_name(name: &str) -> bool {
+/// Whether a plugin can have this name: a-z, 0-9 and -, at least one.
+#[must_use]
+pub fn is_plugin_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()
@@ -213,30 +226,96 @@ mod tests {
         assert!(config.enabled.is_empty() && config.fail_open.0);
     }
 
+    fn keys(plugins: Value) -> Vec<String> {
+        let faults = read(plugins).unwrap_err().into_faults();
+        faults.into_iter().map(|fault| fault.key).collect()
+    }
+
     #[test]
     fn each_fault_names_its_key() {
-        let key = |plugins| read(plugins).unwrap_err().key;
-        assert_eq!(key(json!({"directry": "/x"})), "plugins.directry");
+        for (plugins, key) in [
+            (json!({"directry": "/x"}), "plugins.directry"),
+            (
+                json!({"enabled": ["a"], "directory": "plugins"}),
+                "plugins.directory",
+            ),
+            (
+                json!({"enabled": ["../a"], "directory": "/x"}),
+                "plugins.enabled[0]",
+            ),
+            (
+                json!({"enabled": ["a", "a"], "directory": "/x"}),
+                "plugins.enabled[1]",
+            ),
+            (
+                json!({"allow": [{"name": "a", "sha256": "zz"}]}),
+                "plugins.allow[0].sha256",
+            ),
+            (json!({"settings": {"a": {}}}), "plugins.settings.a"),
+            (json!({"fail_open": 1}), "plugins.fail_open"),
+            (json!(5), "plugins"),
+        ] {
+            assert_eq!(keys(plugins), [key]);
+        }
         assert_eq!(
-            key(json!({"enabled": ["a"], "directory": "plugins"})),
-            "plugins.directory"
+            keys(json!({"trusted_keys": ["zz"]}))[0],
+            "plugins.trusted_keys[0]"
         );
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_with_what_was_found() {
+        let error = read(json!({
+            "directory": "relative",
+            "enabled": ["A b", "a", "a"],
+            "allow": [{"name": "a", "sha256": "zz"}, {"name": "a", "sha256": "0"}],
+            "settings": {"absent": {}},
+            "fail_open": "perhaps",
+            "fail_opn": true,
+        }))
+        .unwrap_err();
+        let told = error.to_string();
+        for part in [
+            "plugins.directory: \"relative\"",
+            "plugins.enabled[0]: \"A b\"",
+            "plugins.enabled[2]: 'a'",
+            "plugins.allow[0].sha256: \"zz\"",
+            "plugins.allow[1].sha256: \"0\"",
+            "plugins.settings.absent: ",
+            "plugins.fail_open: invalid type: string \"perhaps\", expected a boolean",
+            "plugins.fail_opn: unknown field `fail_opn`, expected one of `directory`, ",
+        ] {
+            assert!(told.contains(part), "{part} is not in {told}");
+        }
+        assert_eq!(error.faults().len(), 8, "{told}");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_is_no_fault_of_those_that_need_it() {
+        let faulty = json!({"enabled": "a", "settings": {"a": {}}, "directory": "relative"});
+        assert_eq!(keys(faulty), ["plugins.enabled"]);
         assert_eq!(
-            key(json!({"enabled": ["../a"], "directory": "/x"})),
-            "plugins.enabled[0]"
+            keys(json!({"enabled": ["a"], "directory": 5})),
+            ["plugins.directory"]
         );
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_named() {
+        let sha256 = "0".repeat(64);
+        let before = read(json!({"directory": "/x", "enabled": ["a"]})).unwrap();
+        let after = read(json!({
+            "directory": "/y",
+            "enabled": ["a", "b"],
+            "fail_open": false,
+            "allow": [{"name": "a", "sha256": sha256}],
+            "settings": {"a": {"n": 1}},
+        }));
         assert_eq!(
-            key(json!({"enabled": ["a", "a"], "directory": "/x"})),
-            "plugins.enabled[1]"
+            before.differences(&after.unwrap()),
+            ["directory", "enabled", "allow", "fail_open"]
         );
-        assert_eq!(
-            key(json!({"allow": [{"name": "a", "sha256": "zz"}]})),
-            "plugins.allow[0].sha256"
-        );
-        assert_eq!(key(json!({"settings": {"a": {}}})), "plugins.settings.a");
-        assert_eq!(key(json!({"fail_open": 1})), "plugins.fail_open");
-        assert_eq!(key(json!(5)), "plugins");
-        assert_eq!(key(json!({"trusted_keys": ["zz"]})), "plugins.trusted_keys[0]");
+        assert!(before.differences(&before).is_empty());
     }
 
     #[test]
@@ -246,7 +325,7 @@ mod tests {
         let error = PluginsConfig::default()
             .section_of("a", "a_section", document)
             .unwrap_err();
-        assert_eq!(error.key, "a_section");
+        assert_eq!(error.faults()[0].key, "a_section");
     }
 
     #[test]

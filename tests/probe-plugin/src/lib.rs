@@ -18,7 +18,7 @@ use vectorizer_plugin_api::{
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Config {
-    /// Where to panic: `create`, `start`, `notify`, `event`, `http`, `metrics`, `health`, `drain`.
+    /// Where to panic: `create`, `start`, `notify`, `event`, `http`, `metrics`, `health`, `reload`, `drain`.
     panic_in: BTreeSet<String>,
     /// Ask the store from inside the hook.
     reentrant: bool,
@@ -28,6 +28,16 @@ struct Config {
     metrics_delay_ms: u64,
     /// Drop requests without an answer.
     mute: bool,
+    /// Take another configuration, this one, at a restart only.
+    restart_only: bool,
+    /// How long taking this one over takes.
+    reload_delay_ms: u64,
+}
+
+impl Config {
+    fn read(text: &str) -> Result<Self, Fault> {
+        serde_json::from_str(text).map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))
+    }
 }
 
 struct Probe {
@@ -53,11 +63,9 @@ impl Probe {
 
 impl Plugin for Probe {
     fn create(host: Host, setup: Setup<'_>) -> Result<Self, Fault> {
-        let config: Config = serde_json::from_str(setup.config)
-            .map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?;
         let probe = Self {
             host,
-            config,
+            config: Config::read(setup.config)?,
             seen: Mutex::default(),
         };
         probe.maybe_panic("create");
@@ -130,6 +138,7 @@ impl Plugin for Probe {
                 "headers": headers,
                 "body": String::from_utf8_lossy(&request.body),
                 "role": format!("{:?}", request.caller.role),
+                "name": request.caller.name,
             }),
         ));
     }
@@ -143,6 +152,18 @@ impl Plugin for Probe {
     fn health(&self) -> Health {
         self.maybe_panic("health");
         Health::healthy()
+    }
+
+    fn reload(&self, config: &str) -> Result<(), Fault> {
+        self.maybe_panic("reload");
+        let config = Config::read(config)?;
+        if config.restart_only {
+            return Err(Fault::new(FaultCode::Unsupported, "at a restart only"));
+        }
+        self.saw(json!({"in": "reload", "begun": config.reload_delay_ms}));
+        std::thread::sleep(Duration::from_millis(config.reload_delay_ms));
+        self.saw(json!({"in": "reload", "done": config.reload_delay_ms}));
+        Ok(())
     }
 
     fn drain(&self, _deadline: Duration) -> Result<u64, Fault> {

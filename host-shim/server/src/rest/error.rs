@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::settings::SettingsError;
 use crate::store::DbError;
 use crate::text::{PROVIDER, TEXT_DIMENSION};
 
@@ -70,6 +71,9 @@ pub enum ApiError {
     /// The key is known, and not good enough.
     #[error("This needs the administrator's API key")]
     Forbidden,
+    /// The server's configuration file is not what it can go on with.
+    #[error(transparent)]
+    Settings(SettingsError),
     /// Nobody serves this path.
     #[error("Not found")]
     RouteNotFound,
@@ -147,6 +151,11 @@ impl ApiError {
             Self::EncryptionUnsupported => (StatusCode::BAD_REQUEST, "encryption_unsupported", None),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", None),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", None),
+            Self::Settings(error) => (
+                StatusCode::BAD_REQUEST,
+                "validation_error",
+                settings_details(error),
+            ),
             Self::RouteNotFound => (StatusCode::NOT_FOUND, "not_found", None),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None),
             Self::Storage => (StatusCode::INTERNAL_SERVER_ERROR, "storage_error", None),
@@ -177,6 +186,14 @@ impl ApiError {
             Self::CollectionNotFound(name) => Self::QdrantCollectionNotFound(name),
             other => other,
         }
+    }
+}
+
+/// The faults one by one, for clients that show them.
+fn settings_details(error: &SettingsError) -> Option<Value> {
+    match error {
+        SettingsError::Unreadable { .. } => None,
+        SettingsError::Wrong(error) => Some(json!({"faults": error.faults()})),
     }
 }
 

@@ -132,6 +132,7 @@ pub async fn not_found() -> ApiError {
     ApiError::RouteNotFound
 }
 
-async fn method_not_allowed() -> ApiError {
+/// The answer to a path that is served, with other methods.
+pub(crate) async fn method_not_allowed() -> ApiError {
     ApiError::MethodNotAllowed
 }

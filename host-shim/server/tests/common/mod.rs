@@ -133,6 +133,11 @@ impl Server {
     }
 
     pub(crate) fn with(config: &ServerConfig) -> Self {
+        Self::with_routes(config, axum::Router::new())
+    }
+
+    /// One that serves more than the REST API.
+    pub(crate) fn with_routes(config: &ServerConfig, more: axum::Router) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(open(folder.path()));
         let runtime = Runtime::new().unwrap();
@@ -143,7 +148,8 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async { stopped.await.unwrap_or_default() };
-        let task = runtime.spawn(serve(listener, router(state).fallback(not_found), shutdown));
+        let routes = router(state).merge(more).fallback(not_found);
+        let task = runtime.spawn(serve(listener, routes, shutdown));
         Self {
             address,
             store,
