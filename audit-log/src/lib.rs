@@ -110,10 +110,14 @@ impl AuditLog {
     }
 
     /// As [`AuditLog::record`], of what happens for one of a few reasons and may happen very often: once a minute for each reason, with how
-    /// often it was.
-    pub fn record_repeated(&self, actor: &str, action: &'static str, reason: &'static str) {
+    /// often it was, and `details` of the last one.
+    pub fn record_repeated(&self, actor: &str, action: &'static str, reason: &'static str, details: &Value) {
         if let Some(times) = self.repeats.lock().note(action, reason, Instant::now()) {
-            self.record(actor, action, &json!({"reason": reason, "times": times}));
+            self.record(
+                actor,
+                action,
+                &json!({"reason": reason, "times": times, "last": details}),
+            );
         }
     }
 

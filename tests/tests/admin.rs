@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use setup::{DIMENSION, PATIENCE, Setup, change_config, documents};
+use vectorizer_plugin_nexus::audit_log;
 use vectorizer_tests::nexus::Kind;
 use vectorizer_tests::process::wait_until;
 use vectorizer_tests::vectorizer::Vectorizer;
@@ -550,4 +551,54 @@ fn who_waits_reads_in_the_graph_what_they_wrote() {
     assert_eq!((&answer["done"], &answer["waiting"]), (&json!(false), &json!(1)));
     assert_eq!(wait("&id=another&timeout_ms=1")["done"], true);
     assert!(server.stop().unwrap().success());
+}
+
+#[test]
+fn denied_calls_refused_plugins_and_reloads_are_in_the_servers_audit_log() {
+    let setup = Setup::new(Kind::Dev);
+    change_config(&setup, |config| {
+        config["server"]["api_key"] = json!("the-admin-key");
+        config["server"]["user_api_keys"] = json!(["the-user-key"]);
+    });
+    std::fs::write(setup.host.plugin(), "no plugin").unwrap();
+    let server = setup.host.start().unwrap();
+    for key in [None, Some("a-wrong-key"), Some("the-user-key")] {
+        assert!([401, 403].contains(&ask(&server.url, "GET", "/api/v1/plugins", key).0));
+    }
+    assert_eq!(
+        ask(
+            &server.url,
+            "POST",
+            "/api/v1/plugins/reload",
+            Some("the-admin-key")
+        )
+        .0,
+        200
+    );
+    assert!(server.stop().unwrap().success());
+    let folder = setup.folder.path().join("data");
+    audit_log::verify(&folder).unwrap();
+    let text = std::fs::read_to_string(folder.join("audit.jsonl")).unwrap();
+    let told: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |action: &str| -> Vec<&Value> { told.iter().filter(|line| line["action"] == action).collect() };
+    assert!(
+        of("plugin.refused")[0]["details"]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("not a shared library")
+    );
+    let denied = of("call.denied");
+    assert_eq!(denied.len(), 2, "{denied:?}");
+    assert_eq!(
+        (&denied[0]["actor"], &denied[0]["details"]["reason"]),
+        (&json!("anonymous"), &json!("no known key"))
+    );
+    assert!(denied[1]["actor"].as_str().unwrap().starts_with("user-"));
+    assert_eq!(denied[1]["details"]["last"]["path"], "/api/v1/plugins");
+    assert_eq!(of("config.reloaded")[0]["actor"], "admin");
+    assert_eq!((of("server.started").len(), of("server.stopped").len()), (1, 1));
+    assert!(!text.contains("-key"), "{text}");
 }

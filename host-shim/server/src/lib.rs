@@ -10,7 +10,9 @@
 //! - [`plugins`]: who is told of changes, and the routes of plugins.
 //! - [`server`], [`config`], [`settings`]: listening, shutting down, the settings and the file they stand in.
 //! - [`reload`]: reading the file again while the server runs.
+//! - [`audit`]: what concerns security, in a log.
 
+pub mod audit;
 pub mod auth;
 pub mod config;
 mod index;

@@ -11,6 +11,7 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use vectorizer_host::audit::Audit;
 use vectorizer_host::auth::Access;
 use vectorizer_host::reload::{self, Reloader};
 use vectorizer_host::rest::{self, AppState};
@@ -122,7 +123,13 @@ fn run(file: PathBuf) -> Result<(), Failure> {
     };
     let store = Arc::new(DocumentStore::open(&server.data_dir, options, observer)?);
     let access = Access::from(server);
-    let reloader = Arc::new(Reloader::new(file, settings.clone(), Arc::clone(&host)));
+    let audit = Audit::open(&server.data_dir)?;
+    let reloader = Arc::new(Reloader::new(
+        file,
+        settings.clone(),
+        Arc::clone(&host),
+        audit.clone(),
+    ));
     let router = rest::router(AppState::new(
         Arc::clone(&store),
         access.clone(),
@@ -131,11 +138,13 @@ fn run(file: PathBuf) -> Result<(), Failure> {
     .merge(plugins::router(&host, &store, &access, server.max_body_bytes))
     .merge(reload::router(&reloader, &access))
     .fallback(rest::not_found);
+    let router = audit.watch(router, &access);
 
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(server.bind).await?;
         let ready: Arc<dyn Store> = Arc::clone(&store) as _;
         host.ready(&ready);
+        audit.started(&host);
         let reloads = tokio::spawn(reloader.at_signals(hangups));
         println!("vectorizer-host listening on http://{}", listener.local_addr()?);
         let served = serve(listener, router, stopped()?).await;
@@ -144,6 +153,7 @@ fn run(file: PathBuf) -> Result<(), Failure> {
     });
     // Requests are over; plugins may still read the store while they finish.
     host.shutdown(DRAIN);
+    audit.stopped();
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(store);
     Ok(served?)

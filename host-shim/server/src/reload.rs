@@ -22,6 +22,7 @@ use vectorizer_host_shim::PluginHost;
 use vectorizer_plugin_api::model::JsonMap;
 use vectorizer_plugin_api::{Fault, FaultCode};
 
+use crate::audit::Audit;
 use crate::auth::{Access, Caller, require_admin};
 use crate::rest::{ApiError, method_not_allowed};
 use crate::settings::{Draft, Settings, SettingsError};
@@ -68,17 +69,19 @@ pub struct Reloader {
     file: PathBuf,
     started: Settings,
     host: Arc<PluginHost>,
+    audit: Audit,
     turn: Arc<Mutex<()>>,
 }
 
 impl Reloader {
     /// For a server that was started with these settings out of `file`.
     #[must_use]
-    pub fn new(file: PathBuf, started: Settings, host: Arc<PluginHost>) -> Self {
+    pub fn new(file: PathBuf, started: Settings, host: Arc<PluginHost>, audit: Audit) -> Self {
         Self {
             file,
             started,
             host,
+            audit,
             turn: Arc::default(),
         }
     }
@@ -118,6 +121,7 @@ impl Reloader {
             restart_needed: self.started.differences(&settings),
         };
         reloaded.log(by);
+        self.audit.reloaded(by, &reloaded);
         Ok(reloaded)
     }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use common::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use vectorizer_host::audit::Audit;
 use vectorizer_host::auth::Access;
 use vectorizer_host::reload::{self, Reloader};
 use vectorizer_host::settings::Draft;
@@ -35,7 +36,8 @@ impl Configured {
         std::fs::write(&file, text).unwrap();
         let settings = Draft::read(&file).unwrap().finish().unwrap();
         let access = Access::from(&settings.server);
-        let reloader = Reloader::new(file, settings.clone(), Arc::new(PluginHost::none()));
+        let audit = Audit::open(folder.path()).unwrap();
+        let reloader = Reloader::new(file, settings.clone(), Arc::new(PluginHost::none()), audit);
         let routes = reload::router(&Arc::new(reloader), &access);
         let server = Server::with_routes(&settings.server, routes);
         Self { folder, server }

@@ -12,6 +12,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use vectorizer_plugin_api::model::JsonMap;
 use vectorizer_plugin_api::{Access, Request, Response};
 
@@ -139,7 +140,12 @@ fn receive(call: &Call<'_>) -> Response {
         Err(refusal) => {
             if let Refusal::Forged(forgery) = &refusal {
                 let log = &context.audit_log;
-                log.record_repeated(ACTOR, "webhook.refused", forgery.label());
+                log.record_repeated(
+                    ACTOR,
+                    "webhook.refused",
+                    forgery.label(),
+                    &json!({"path": call.request.path}),
+                );
             }
             refusal.response()
         }
