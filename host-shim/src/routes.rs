@@ -10,7 +10,9 @@ const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 pub(crate) enum RouteError {
     #[error("route {0}: the method must be one of GET, POST, PUT, PATCH, DELETE")]
     Method(String),
-    #[error("route {0}: the path must begin with '/', hold no empty segment and name each {{parameter}}")]
+    #[error(
+        "route {0}: the path must begin with '/', hold no empty segment but a last one, and name each {{parameter}}"
+    )]
     Path(String),
     #[error("route {0} is taken by the plugin '{1}'")]
     Taken(String, String),
@@ -110,9 +112,10 @@ fn is_parameter(segment: &str) -> bool {
         })
 }
 
+/// Whether it can be registered. One slash at the end is allowed: `/a/` is another path than `/a`.
 fn is_path(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| {
-        rest.split('/').all(|segment| {
+        rest.strip_suffix('/').unwrap_or(rest).split('/').all(|segment| {
             is_parameter(segment) || !segment.is_empty() && !segment.contains(['{', '}', '?', '#', '*', ' '])
         })
     })
@@ -137,7 +140,8 @@ fn overlap(one: &str, other: &str) -> bool {
     loop {
         match (one.next(), other.next()) {
             (None, None) => return true,
-            (Some(a), Some(b)) if a == b || is_parameter(a) || is_parameter(b) => {}
+            (Some(a), Some(b))
+                if a == b || is_parameter(a) && !b.is_empty() || is_parameter(b) && !a.is_empty() => {}
             _ => return false,
         }
     }
@@ -182,7 +186,7 @@ mod tests {
         let table = table();
         let register = |method, path| table.register("b", Route::new(method, path, Access::Public));
         assert!(matches!(register("get", "/a"), Err(RouteError::Method(_))));
-        for path in ["a", "/a//b", "/a/{}", "/a/{b", "/a/*", "/a?b"] {
+        for path in ["a", "/a//b", "/a/{}", "/a/{b", "/a/*", "/a?b", "/", "//", "/a//"] {
             assert!(
                 matches!(register("GET", path), Err(RouteError::Path(_))),
                 "{path}"
@@ -195,5 +199,25 @@ mod tests {
             table.find("DELETE", "/api/1/x"),
             RouteMatch::MethodNotAllowed(_)
         ));
+    }
+
+    #[test]
+    fn a_slash_at_the_end_makes_another_path() {
+        let table = RouteTable::default();
+        let register = |path| table.register("a", Route::new("GET", path, Access::Public));
+        for path in ["/page", "/page/", "/page/{file}", "/page/{file}/"] {
+            register(path).unwrap();
+        }
+        for path in ["/page", "/page/", "/page/x", "/page/x/"] {
+            assert!(
+                matches!(table.find("GET", path), RouteMatch::Found { .. }),
+                "{path}"
+            );
+        }
+        for path in ["/page//", "/page/x//", "/page//x"] {
+            assert_eq!(table.find("GET", path), RouteMatch::NotFound, "{path}");
+        }
+        assert!(matches!(register("/page/"), Err(RouteError::Taken(..))));
+        assert!(matches!(register("/page/app.js"), Err(RouteError::Taken(..))));
     }
 }

@@ -22,7 +22,7 @@ pub enum Access {
 pub struct Route {
     /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: String,
-    /// An absolute path; a segment `{name}` matches any one segment.
+    /// An absolute path; a segment `{name}` matches any one segment. A slash at its end makes another path.
     pub path: String,
     /// Who may call it.
     pub access: Access,

@@ -17,7 +17,8 @@
 //! - [`lexical`]: which documents have which words;
 //! - [`similarity`]: how alike texts are by their words;
 //! - [`config`], [`settings`]: what is asked for, and where it comes from;
-//! - [`plugin`], [`status`], [`health`], [`metrics`], and the routes in `admin`: what the operator sees.
+//! - [`plugin`], [`status`], [`health`], [`metrics`], and the routes in `admin`: what the operator sees;
+//! - `page`: the same in a browser, at `/admin/nexus/`.
 //!
 //! # Promise
 //!
@@ -47,6 +48,7 @@ pub mod lexical;
 mod logging;
 pub mod metrics;
 pub mod nexus;
+mod page;
 pub mod payload;
 pub mod plugin;
 pub mod search;

@@ -14,6 +14,7 @@ use crate::admin;
 use crate::api::{ApiError, Reply, Router};
 use crate::health::{self, Verdict};
 use crate::logging;
+use crate::page;
 use crate::search;
 use crate::settings::{Environment, Settings, SettingsError};
 use crate::sync::{ACTOR, Engine};
@@ -40,7 +41,8 @@ impl Plugin for NexusPlugin {
         let endpoints = admin::endpoints()
             .chain(search::endpoints())
             .chain(outbound::endpoints())
-            .chain(webhooks::endpoints());
+            .chain(webhooks::endpoints())
+            .chain(page::endpoints());
         let router = Router::new(endpoints.collect());
         for route in router.routes() {
             host.register_route(&route)?;

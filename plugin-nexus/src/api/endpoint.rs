@@ -97,6 +97,8 @@ pub(crate) struct Endpoint {
     pub(super) errors: &'static [u16],
     /// Whether it is steering of the plugin, of which there is not much, so that its rate is limited.
     pub(super) steers: bool,
+    /// Whether it stands in the description of the API: what is made for people is no part of it.
+    pub(super) is_described: bool,
     pub(super) call: Answer,
 }
 
@@ -206,6 +208,18 @@ impl Endpoint {
         })
     }
 
+    /// Answers the same to everybody, who need no credentials for it: a file of a page. It is not described.
+    pub(crate) fn file(path: &str, response: Response) -> Self {
+        let endpoint = Self::with("GET", path, "A file", schema_of::<()>, || {
+            Box::new(move |_| Reply::Now(response.clone()))
+        });
+        Self {
+            access: Access::Public,
+            is_described: false,
+            ..endpoint
+        }
+    }
+
     fn with(
         method: &'static str,
         path: &str,
@@ -230,6 +244,7 @@ impl Endpoint {
             also: None,
             errors: &[],
             steers: false,
+            is_described: true,
             call: call(),
         }
     }

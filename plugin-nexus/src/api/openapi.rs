@@ -34,7 +34,7 @@ pub(super) fn schema(of: SchemaOf) -> Value {
     schema
 }
 
-/// Describes these endpoints.
+/// Describes these endpoints, but for those that are no part of the API.
 pub(super) fn describe(endpoints: &[Endpoint]) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
@@ -42,7 +42,7 @@ pub(super) fn describe(endpoints: &[Endpoint]) -> Value {
     });
     let mut generator = settings.into_generator();
     let mut paths = Map::new();
-    for endpoint in endpoints {
+    for endpoint in endpoints.iter().filter(|endpoint| endpoint.is_described) {
         for path in &endpoint.paths {
             let operation = operation(endpoint, path, &mut generator);
             let item = paths.entry(path.clone()).or_insert_with(|| json!({}));

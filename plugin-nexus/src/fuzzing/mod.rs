@@ -16,5 +16,19 @@ pub use crate::nexus::properties as nexus;
 pub use crate::search::properties as search;
 pub use crate::webhooks::outbound::properties as outbound;
 
+/// Any bytes as the file of what was set by request: it is read or refused with the reason, and what is read is written alike.
+pub fn requested(bytes: &[u8]) {
+    use crate::settings::Requested;
+    match Requested::of_text(bytes) {
+        Ok(requested) => {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("settings.json");
+            requested.write(&path).unwrap();
+            assert_eq!(Requested::read(&path), Ok(requested));
+        }
+        Err(reason) => assert!(!reason.is_empty()),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -237,7 +237,7 @@ impl Search {
             reader: reach::reader(query)?,
             budget_ms: second(),
             explain: true,
-            with_payload: false,
+            with_payload: query.flag("with_payload")?,
         })
     }
 

@@ -18,6 +18,7 @@ pub(in crate::search) const RELATED: &[Parameter] = &[
     TYPES,
     Parameter::count("hops", "How far edges are followed", 1, 3),
     Parameter::count("limit", "Most documents of the answer", 20, 100),
+    Parameter::flag("with_payload", "Whether their payloads are told, too"),
     PRINCIPALS,
     TENANT,
 ];
