@@ -1,4 +1,4 @@
-//! The file of what was set by request: what is read is written alike, what is not is refused with the reason. See
+//! The file of what was set by request: what is read can be written and read again, what is not is refused with the reason. See
 //! `fuzzing::requested`.
 #![no_main]
 
