@@ -7,7 +7,7 @@ mod setup;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use setup::{DIMENSION, PATIENCE, Setup, find, vector};
+use setup::{DIMENSION, PATIENCE, Setup, vector};
 use vectorizer_plugin_nexus::audit_log;
 use vectorizer_tests::nexus::{Kind, Nexus};
 use vectorizer_tests::process::wait_until;
@@ -59,9 +59,9 @@ fn wait_for(client: &Vectorizer, id: &str, field: &str, value: &Value) {
 
 /// What was written down about conflicts: the field, and what was kept.
 fn conflicts(folder: &Path) -> Vec<(String, String)> {
-    let file = find(folder, "audit.jsonl");
-    audit_log::verify(file.parent().unwrap()).unwrap();
-    let text = std::fs::read_to_string(file).unwrap();
+    let folder = folder.join("data/plugins/nexus");
+    audit_log::verify(&folder).unwrap();
+    let text = std::fs::read_to_string(folder.join("audit.jsonl")).unwrap();
     let lines = text
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());

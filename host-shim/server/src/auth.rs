@@ -16,7 +16,8 @@
 //! | anyone, where no key is configured | `local` |
 //! | anonymous | empty |
 //!
-//! `printf %s "$KEY" | sha256sum | cut -c -8` says which user key a name is of.
+//! `printf %s "$KEY" | sha256sum | cut -c -8` says which name a user key has. A name confirms a guess at its key, so
+//! keys must be drawn at random.
 
 use std::convert::Infallible;
 use std::sync::Arc;

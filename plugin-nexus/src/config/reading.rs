@@ -22,6 +22,9 @@ const NOWHERE: &str = "https://nowhere.invalid";
 /// # Errors
 /// [`ConfigError`].
 pub(super) fn read(mut section: Value) -> Result<Config, ConfigError> {
+    if !section.is_object() {
+        return Err(ConfigError::of_key("", "must be a section of keys and values"));
+    }
     let mut faults = Faults::default();
     for path in strict_json::misplaced_lists(&section, &Config::schema()) {
         faults.add(&path, "must be a section of keys and values");

@@ -127,26 +127,45 @@ fn checked(section: &Value, key: &str, folder: &Path, lookup: &Lookup) -> Sectio
     }
 }
 
-/// The section with the values of the variables that it refers to. All that are missing are told, not just the first one.
+/// The section with the values of the variables that it refers to. All that are missing are told, not just the first one of a text.
 fn resolved(section: &Value, key: &str, lookup: &Lookup) -> Result<Value, Section> {
-    let mut missing: BTreeSet<String> = BTreeSet::new();
+    let missing: RefCell<BTreeSet<String>> = RefCell::default();
+    // Each pass may come upon further ones, behind those that the pass before stopped at.
     loop {
-        let last = RefCell::new(None);
+        let known = missing.borrow().clone();
         let find = |name: &str| {
-            let value = lookup(name).or_else(|| missing.contains(name).then(String::new));
-            *last.borrow_mut() = Some((name.to_owned(), value.is_some()));
-            value
+            lookup(name).or_else(|| {
+                let is_known = known.contains(name);
+                if !is_known {
+                    missing.borrow_mut().insert(name.to_owned());
+                }
+                is_known.then(String::new)
+            })
         };
-        let error = match expand(section, key, &find) {
-            Ok(section) if missing.is_empty() => return Ok(section),
-            Ok(_) => return Err(Section::Unset(missing)),
-            Err(error) => error,
-        };
-        // The lookup that failed was the last one; a fault of another kind follows none that failed for the first time.
-        match last.into_inner() {
-            Some((name, false)) if missing.insert(name.clone()) => {}
-            _ => return Err(Section::Faulty(vec![error.to_string()])),
+        // What is wrong is told below.
+        let _ = expand(section, key, &find);
+        if missing.borrow().len() == known.len() {
+            break;
         }
+    }
+    let missing = missing.into_inner();
+    let filled = |but: Option<&String>| {
+        let find = |name: &str| {
+            let is_filled = missing.contains(name) && but.is_none_or(|but| but != name);
+            lookup(name).or_else(|| is_filled.then(String::new))
+        };
+        expand(section, key, &find)
+    };
+    if let Err(error) = filled(None) {
+        let faults = error.faults().iter().map(ToString::to_string);
+        return Err(Section::Faulty(faults.collect()));
+    }
+    // Those without which it cannot be read; the others have defaults.
+    let needed = missing.iter().filter(|name| filled(Some(name)).is_err());
+    let unset: BTreeSet<String> = needed.cloned().collect();
+    match expand(section, key, lookup) {
+        Ok(section) => Ok(section),
+        Err(_) => Err(Section::Unset(unset)),
     }
 }
 
