@@ -14,6 +14,7 @@
 //! - nothing of a payload leaves: a message names the document, and whoever may see it reads it.
 
 mod courier;
+mod form;
 mod guard;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

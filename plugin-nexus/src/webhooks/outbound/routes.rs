@@ -15,12 +15,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use vectorizer_plugin_api::Access;
 
+use super::form::{
+    DeadLetter, DeadLetters, Deleted, Deliveries, Delivery, Listed, Purged, Replayed, Selection, Shown,
+    Tested, Wanted, WantedSecret,
+};
 use super::registry::RegistryError;
 use super::sender::{Answer, Letter};
 use super::subscription::{Because, State, Subscription, SubscriptionId};
@@ -52,12 +53,13 @@ impl From<RegistryError> for ApiError {
 pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
     let at = |path: &str| format!("/api/v1/webhooks/nexus{path}");
     let all = [
-        Endpoint::created(
+        Endpoint::new(
             "POST",
             &at(""),
             "Subscribe to changes of documents; the answer alone holds the secret",
             subscribe,
         )
+        .answers(201)
         .takes::<Wanted>()
         .refuses(&[409]),
         Endpoint::new("GET", &at(""), "Who subscribed", list),
@@ -142,142 +144,6 @@ fn find(call: &Call<'_>) -> Result<Subscription, ApiError> {
         return Err(RegistryError::Unusable(fault.to_owned()).into());
     }
     context.outbound.registry.get(id).ok_or_else(unknown)
-}
-
-/// What is to be subscribed.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "SubscriptionWanted")]
-struct Wanted {
-    /// Where messages are sent to.
-    url: String,
-    /// Which ones; left out: all.
-    #[serde(default)]
-    #[schemars(with = "Option<Vec<EventKind>>")]
-    events: Option<BTreeSet<EventKind>>,
-    /// Of which collections; left out: all.
-    #[serde(default)]
-    collections: Option<BTreeSet<String>>,
-    #[serde(default)]
-    #[schemars(length(max = 1024))]
-    description: String,
-    /// The secret, `whsec_` and 24 to 64 bytes in base64; left out: one is drawn.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    secret: Option<Secret>,
-}
-
-/// A subscription.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Subscription")]
-struct Shown {
-    id: String,
-    url: String,
-    #[schemars(with = "Vec<EventKind>")]
-    events: BTreeSet<EventKind>,
-    /// Null: all.
-    collections: Option<BTreeSet<String>>,
-    description: String,
-    created_at: Option<Timestamp>,
-    /// `active` or `disabled`.
-    state: &'static str,
-    disabled_because: Option<Because>,
-    disabled_since: Option<Timestamp>,
-    /// Until when messages are signed with the secret before, too.
-    old_secret_until: Option<Timestamp>,
-    failures_in_a_row: u32,
-    /// Messages that wait.
-    waiting: usize,
-    /// Messages that are not tried again.
-    dead_letters: usize,
-    /// Messages that found no room.
-    missed: u64,
-    /// Only where it was just drawn or given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
-}
-
-/// All subscriptions.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Subscriptions")]
-struct Listed {
-    webhooks: Vec<Shown>,
-}
-
-/// One is gone.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "SubscriptionDeleted")]
-struct Deleted {
-    deleted: String,
-}
-
-/// What came of a message.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "MessageTested")]
-struct Tested {
-    delivered: bool,
-    message_id: String,
-    /// What the receiver answered.
-    status: Option<u16>,
-    error: Option<String>,
-    duration_ms: u64,
-}
-
-/// The last attempts, the newest first.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Deliveries {
-    deliveries: Vec<Delivery>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct Delivery {
-    message_id: String,
-    event: EventKind,
-    collection: Arc<str>,
-    id: Arc<str>,
-    at: Option<Timestamp>,
-    duration_ms: u64,
-    delivered: bool,
-    status: Option<u16>,
-    error: Option<String>,
-}
-
-/// A page of messages that are not tried again.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "UndeliverablePage")]
-struct DeadLetters {
-    dead_letters: Vec<DeadLetter>,
-    /// How many there are on all pages.
-    total: usize,
-    /// `after` of the next page; null: this is the last.
-    next: Option<String>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Undeliverable")]
-struct DeadLetter {
-    number: u64,
-    message_id: String,
-    event: EventKind,
-    collection: Arc<str>,
-    id: Arc<str>,
-    happened_at: Option<Timestamp>,
-    attempts: u32,
-    last_attempt_at: Option<Timestamp>,
-    status: Option<u16>,
-    error: Option<String>,
-}
-
-/// How many are sent again.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Replayed {
-    replayed: usize,
-}
-
-/// How many were thrown away.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Purged {
-    purged: usize,
 }
 
 fn subscribe(call: &Call<'_>) -> Result<Shown, ApiError> {
@@ -397,16 +263,6 @@ fn unsubscribe(call: &Call<'_>) -> Result<Deleted, ApiError> {
     })
 }
 
-/// The secret that is to be; none: one is drawn.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "SecretWanted")]
-struct WantedSecret {
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    secret: Option<Secret>,
-}
-
 fn rotate(call: &Call<'_>) -> Result<Shown, ApiError> {
     let (context, subscription) = (call.context(), find(call)?);
     let wanted: WantedSecret = call.body_or_default()?;
@@ -523,15 +379,6 @@ fn dead_letters(call: &Call<'_>) -> Result<DeadLetters, ApiError> {
         total: page.total,
         next: page.next.map(|next| next.to_string()),
     })
-}
-
-/// Which dead letters a request is for: these numbers, or all.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "UndeliverableSelection")]
-struct Selection {
-    #[serde(default)]
-    numbers: Option<Vec<u64>>,
 }
 
 fn replay(call: &Call<'_>) -> Result<Replayed, ApiError> {
