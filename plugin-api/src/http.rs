@@ -120,12 +120,12 @@ impl Response {
         }
     }
 
-    /// An error in Vectorizer's shape: `{"error_type", "message", "status_code"}`.
+    /// An error in Vectorizer's shape: `{"error_type", "message", "details", "status_code"}`, without details.
     #[must_use]
     pub fn json_error(status: u16, error_type: &str, message: &str) -> Self {
         Self::json(
             status,
-            &json!({"error_type": error_type, "message": message, "status_code": status}),
+            &json!({"error_type": error_type, "message": message, "details": null, "status_code": status}),
         )
     }
 }

@@ -53,6 +53,7 @@ mod host;
 mod http;
 #[cfg(feature = "host")]
 pub mod library;
+mod merge;
 pub mod model;
 mod plugin;
 
@@ -60,6 +61,7 @@ pub use change::{ChangeBatch, NOTIFY_CHUNK, in_chunks};
 pub use fault::{Fault, FaultCode};
 pub use host::{Host, HostCallbacks, LogLevel};
 pub use http::{Access, Caller, Request, Responder, Response, Role, Route};
+pub use merge::merge_patch;
 pub use plugin::{Health, HealthStatus, Plugin, Setup};
 
 /// What [`export_plugin!`] expands to; not meant to be named by hand.

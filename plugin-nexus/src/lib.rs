@@ -60,3 +60,4 @@ mod strict_json;
 pub mod structure;
 pub mod sync;
 pub mod webhooks;
+mod whole_file;

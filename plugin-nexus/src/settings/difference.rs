@@ -54,12 +54,18 @@ pub fn counts_at_once(key: &str) -> bool {
     applies(key) == Applies::Now
 }
 
+/// Whether a key is another one, or stands in that section.
+pub(super) fn is_within(key: &str, outer: &str) -> bool {
+    key.strip_prefix(outer)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 fn applies(key: &str) -> Applies {
-    let within = |outer: &str| {
-        key.strip_prefix(outer)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    match FIXED.into_iter().chain([CACHE]).any(within) {
+    match FIXED
+        .into_iter()
+        .chain([CACHE])
+        .any(|outer| is_within(key, outer))
+    {
         true => Applies::Restart,
         false => Applies::Now,
     }
@@ -114,7 +120,7 @@ fn secret_differs(key: &str, from: &Config, to: &Config) -> bool {
 }
 
 /// Every value by its key; lists are values.
-fn leaves(section: &Value) -> BTreeMap<String, Value> {
+pub(super) fn leaves(section: &Value) -> BTreeMap<String, Value> {
     fn walk(value: &Value, key: &str, found: &mut BTreeMap<String, Value>) {
         match value {
             Value::Object(entries) if !entries.is_empty() => {
@@ -137,12 +143,13 @@ fn leaves(section: &Value) -> BTreeMap<String, Value> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use vectorizer_plugin_api::merge_patch;
 
     use super::*;
 
     fn config(section: Value) -> Config {
         let mut whole = json!({"nexus_url": "https://h"});
-        super::super::requested::merge(&mut whole, &section);
+        merge_patch(whole.as_object_mut().unwrap(), section.as_object().unwrap());
         Config::from_section(whole).unwrap()
     }
 

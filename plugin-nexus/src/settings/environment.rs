@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::difference::is_within;
 use crate::config::ConfigError;
 
 /// What a variable holds.
@@ -115,13 +116,8 @@ impl Environment {
 
     /// The variable that decides a key, or one in or above it.
     pub(crate) fn variable_of(&self, key: &str) -> Option<&'static str> {
-        let within = |inner: &str, outer: &str| {
-            inner
-                .strip_prefix(outer)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
         self.keys()
-            .find(|(set, _)| within(set, key) || within(key, set))
+            .find(|(set, _)| is_within(set, key) || is_within(key, set))
             .map(|(_, variable)| variable)
     }
 

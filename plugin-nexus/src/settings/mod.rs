@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
+use vectorizer_plugin_api::merge_patch;
 
 pub use difference::counts_at_once;
 pub(crate) use difference::{Applies, Changed};
@@ -122,6 +123,15 @@ pub(crate) struct Proposal {
     pub(crate) changes: Vec<Changed>,
 }
 
+impl Proposal {
+    fn between(present: &State, next: State) -> Self {
+        Self {
+            changes: difference::difference(&present.wanted, &next.wanted),
+            state: next,
+        }
+    }
+}
+
 impl Settings {
     /// Reads the settings at the start, and answers the configuration to begin with.
     ///
@@ -163,10 +173,8 @@ impl Settings {
         let present = self.state.lock().clone();
         let mut requested = present.requested.clone();
         edit(&mut requested);
-        self.compare(
-            &present,
-            State::of(present.section.clone(), requested, &self.environment)?,
-        )
+        let next = State::of(present.section.clone(), requested, &self.environment)?;
+        Ok(Proposal::between(&present, next))
     }
 
     /// What it would be like with this patch over what was set by request. Keys that would say what is said already are left out;
@@ -190,18 +198,14 @@ impl Settings {
             &present.wanted.shown(),
             &Value::Object(present.requested.patch.clone()),
         );
-        let mut keys = Vec::new();
-        leaf_keys(&patch, "", &mut keys);
-        for key in keys {
+        for key in difference::leaves(&patch).into_keys() {
             if let Some(variable) = self.environment.variable_of(&key) {
                 return Err(SettingsError::Pinned { key, variable });
             }
         }
         self.propose(|requested| {
-            let mut whole = Value::Object(std::mem::take(&mut requested.patch));
-            requested::merge(&mut whole, &patch);
-            if let Value::Object(entries) = whole {
-                requested.patch = entries;
+            if let Value::Object(patch) = &patch {
+                merge_patch(&mut requested.patch, patch);
             }
         })
     }
@@ -213,14 +217,7 @@ impl Settings {
     pub(crate) fn propose_section(&self, section: &str) -> Result<Proposal, SettingsError> {
         let present = self.state.lock().clone();
         let next = State::of(parse(section)?, present.requested.clone(), &self.environment)?;
-        self.compare(&present, next)
-    }
-
-    fn compare(&self, present: &State, next: State) -> Result<Proposal, SettingsError> {
-        Ok(Proposal {
-            changes: difference::difference(&present.wanted, &next.wanted),
-            state: next,
-        })
+        Ok(Proposal::between(&present, next))
     }
 
     /// Keeps a proposal, and answers the configuration that counts now. Blocks.
@@ -335,21 +332,6 @@ fn prune(patch: &mut Value, shown: &Value, requested: &Value) {
             value => requested.is_some() || shown != Some(value),
         }
     });
-}
-
-fn leaf_keys(value: &Value, key: &str, keys: &mut Vec<String>) {
-    match value {
-        Value::Object(entries) => {
-            for (name, value) in entries {
-                let key = match key {
-                    "" => name.clone(),
-                    key => format!("{key}.{name}"),
-                };
-                leaf_keys(value, &key, keys);
-            }
-        }
-        _ => keys.push(key.to_owned()),
-    }
 }
 
 #[cfg(test)]

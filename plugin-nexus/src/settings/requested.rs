@@ -6,16 +6,18 @@
 //! - one that cannot be read is left as it is, and nothing starts with it: what was switched off must not come on by that.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use vectorizer_plugin_api::merge_patch;
 
 use crate::domains::is_of_pattern;
 use crate::strict_json::{self, Misfit};
+use crate::whole_file;
 
 const FORMAT: u32 = 1;
 
@@ -97,20 +99,15 @@ impl Requested {
     /// # Errors
     /// What the file system says; the file is then as it was.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
         let stored = json!({"format": FORMAT, "settings": self});
-        let mut file = tempfile::Builder::new()
-            .prefix(".settings-")
-            .tempfile_in(folder)?;
-        file.write_all(&serde_json::to_vec_pretty(&stored)?)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()
+        whole_file::replace(path, &serde_json::to_vec_pretty(&stored)?)
     }
 
     /// Puts it over a section.
     pub(crate) fn put(&self, section: &mut Value) {
-        merge(section, &Value::Object(self.patch.clone()));
+        if let Some(entries) = section.as_object_mut() {
+            merge_patch(entries, &self.patch);
+        }
         for (name, toggle) in &self.collections {
             toggle.put(name, section);
         }
@@ -165,59 +162,11 @@ impl Toggle {
     }
 }
 
-/// A JSON merge patch (RFC 7396).
-pub(super) fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    if let Value::Object(entries) = target {
-        for (key, value) in patch {
-            match value {
-                Value::Null => drop(entries.remove(key)),
-                value => merge(entries.entry(key).or_insert(Value::Null), value),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn a_merge_patch_does_what_its_standard_says() {
-        // The examples of RFC 7396, appendix A, whose target is an object.
-        for (target, patch, result) in [
-            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
-            (json!({"a": "b"}), json!({"a": null}), json!({})),
-            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
-            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
-            (
-                json!({"a": {"b": "c"}}),
-                json!({"a": {"b": "d", "c": null}}),
-                json!({"a": {"b": "d"}}),
-            ),
-            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
-            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
-            (
-                json!({}),
-                json!({"a": {"bb": {"ccc": null}}}),
-                json!({"a": {"bb": {}}}),
-            ),
-        ] {
-            let mut merged = target.clone();
-            merge(&mut merged, &patch);
-            assert_eq!(merged, result, "{target} {patch}");
-        }
-    }
 
     #[test]
     fn a_collection_that_is_toggled_keeps_what_its_entry_or_its_pattern_says() {

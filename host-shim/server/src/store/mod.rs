@@ -19,7 +19,6 @@ mod error;
 pub mod filter;
 mod lifecycle;
 mod maintenance;
-mod merge;
 pub mod metric;
 mod observer;
 mod plugin;

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use redb::ReadableTable;
 use serde_json::Value;
+use vectorizer_plugin_api::merge_patch;
 use vectorizer_plugin_api::model::{JsonMap, Op};
 
 use super::DbError;
 use super::database::{DocumentStore, Inner};
 use super::document::{Row, decode_vector, encode, encode_vector};
-use super::merge::merge;
 use super::metric::prepare;
 use super::record::Record;
 use super::tables::{Writable, resolve_for_write, write_record};
@@ -291,7 +291,7 @@ impl<'t> Session<'t> {
                     return Err(DbError::Differs(id.to_owned()));
                 }
                 let mut after = before.clone();
-                merge(&mut after, &patch);
+                merge_patch(&mut after, &patch);
                 if after == before && vector.is_none() {
                     // Nothing to store and nothing to tell: a write-back of the same thing costs nothing.
                     return Ok(());

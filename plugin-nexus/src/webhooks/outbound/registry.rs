@@ -6,8 +6,8 @@
 //! - a file that cannot be read is left as it is, and nothing is subscribed or sent until somebody saw to it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use parking_lot::RwLock;
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::subscription::{Subscription, SubscriptionId};
 use crate::strict_json::{self, Misfit};
+use crate::whole_file;
 
 const FORMAT: u32 = 1;
 
@@ -163,20 +164,11 @@ pub(super) fn read_text(text: &[u8]) -> Result<Vec<Subscription>, String> {
 }
 
 fn write(path: &Path, subscriptions: &BTreeMap<SubscriptionId, Subscription>) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
     let written = Written {
         format: FORMAT,
         subscriptions: subscriptions.values().collect(),
     };
-    let text = serde_json::to_vec_pretty(&written)?;
-    // Made such that only its owner may read it.
-    let mut file = tempfile::Builder::new()
-        .prefix(".webhooks-")
-        .tempfile_in(folder)?;
-    file.write_all(&text)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    whole_file::replace(path, &serde_json::to_vec_pretty(&written)?)
 }
 
 #[cfg(test)]
