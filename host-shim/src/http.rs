@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request as HttpRequest;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::any;
 use tokio::sync::oneshot;
@@ -23,6 +23,29 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Headers that carry credentials: consumed by the host, not shown to plugins.
 const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
+
+/// Who was denied what: an extension of answers with 401 and 403, for a server that takes note of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The caller's name; empty for the anonymous.
+    pub caller: String,
+    /// The method that was asked for.
+    pub method: String,
+    /// The path, without its query.
+    pub path: String,
+}
+
+impl Denied {
+    /// A request that was denied.
+    #[must_use]
+    pub fn of(caller: &str, method: &Method, uri: &Uri) -> Self {
+        Self {
+            caller: caller.to_owned(),
+            method: method.to_string(),
+            path: uri.path().to_owned(),
+        }
+    }
+}
 
 /// A router with all plugin routes, to be merged into a server's own. `classify` says who a request comes from;
 /// `body_limit` is in bytes.
@@ -74,10 +97,13 @@ async fn handle(
         }
     };
     if !caller.role.may(access) {
-        return match caller.role {
+        let mut refusal = match caller.role {
             Role::Anonymous => error(401, "unauthorized", "credentials are missing or wrong"),
             Role::User | Role::Admin => error(403, "forbidden", "this needs an administrator's credentials"),
         };
+        let denied = Denied::of(&caller.name, &parts.method, &parts.uri);
+        refusal.extensions_mut().insert(denied);
+        return refusal;
     }
     let body_limit = match access {
         Access::Public => body_limit.min(PUBLIC_BODY_LIMIT),

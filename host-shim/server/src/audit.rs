@@ -13,15 +13,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::map_response_with_state;
 use axum::response::Response;
 use serde_json::json;
 use vectorizer_audit_log::{AuditLog, Settings};
+use vectorizer_host_shim::http::Denied;
 use vectorizer_host_shim::{PluginHost, State as PluginState};
 
-use crate::auth::Access;
 use crate::reload::Reloaded;
 
 /// The server, as one who does something.
@@ -65,26 +65,20 @@ impl Audit {
     }
 
     /// Takes note of requests that are denied.
-    pub fn watch(&self, router: Router, access: &Access) -> Router {
-        let watched = (self.clone(), access.clone());
-        router.layer(from_fn_with_state(watched, take_note))
+    pub fn watch(&self, router: Router) -> Router {
+        router.layer(map_response_with_state(self.clone(), take_note))
     }
 }
 
-async fn take_note(State((audit, access)): State<(Audit, Access)>, request: Request, next: Next) -> Response {
-    let caller = access.classify(request.headers());
-    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-    let response = next.run(request).await;
-    let reason = match response.status() {
-        StatusCode::UNAUTHORIZED => "no known key",
-        StatusCode::FORBIDDEN => "not an administrator",
-        _ => return response,
-    };
-    let actor = match &*caller.name {
-        "" => "anonymous",
-        name => name,
-    };
-    let details = json!({"method": method, "path": path});
-    audit.0.record_repeated(actor, "call.denied", reason, &details);
+async fn take_note(State(Audit(log)): State<Audit>, response: Response) -> Response {
+    if let Some(Denied { caller, method, path }) = response.extensions().get() {
+        let reason = match response.status() {
+            StatusCode::UNAUTHORIZED => "no known key",
+            _ => "not an administrator",
+        };
+        let actor = if caller.is_empty() { "anonymous" } else { caller };
+        let details = json!({"method": method, "path": path});
+        log.record_repeated(actor, "call.denied", reason, &details);
+    }
     response
 }

@@ -29,6 +29,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
+use vectorizer_host_shim::http::Denied;
 use vectorizer_plugin_api::Role;
 
 use crate::config::{ApiKey, ServerConfig};
@@ -166,7 +167,7 @@ async fn require(least: Role, State(access): State<Access>, mut request: Request
         request.extensions_mut().insert(caller);
         return next.run(request).await;
     }
-    match role {
+    let mut response = match role {
         Role::Anonymous => {
             let mut response = ApiError::Unauthorized.into_response();
             response.headers_mut().insert(
@@ -176,7 +177,10 @@ async fn require(least: Role, State(access): State<Access>, mut request: Request
             response
         }
         Role::User | Role::Admin => ApiError::Forbidden.into_response(),
-    }
+    };
+    let denied = Denied::of(&caller.name, request.method(), request.uri());
+    response.extensions_mut().insert(denied);
+    response
 }
 
 /// The caller that the middleware found; anonymous where none ran.

@@ -138,7 +138,7 @@ fn run(file: PathBuf) -> Result<(), Failure> {
     .merge(plugins::router(&host, &store, &access, server.max_body_bytes))
     .merge(reload::router(&reloader, &access))
     .fallback(rest::not_found);
-    let router = audit.watch(router, &access);
+    let router = audit.watch(router);
 
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(server.bind).await?;
