@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{jobs, settings, write_down};
+use super::{Deed, jobs, settings};
 use crate::api::{ApiError, Awaited, Call, Endpoint};
 use crate::config::Config;
 use crate::settings::Toggle;
@@ -159,7 +159,7 @@ fn enable(call: &Call<'_>) -> Result<Awaited<Enabled>, ApiError> {
     let order = Order::requested(JobKind::Backfill, jobs::correlation_of(call.request));
     let (name, assigned) = (collection.clone(), domain.clone());
     let details = json!({"collection": collection, "domain": domain});
-    write_down(call, "collection.enabled", &details);
+    let deed = Deed::of(call, "collection.enabled", details);
     Ok(Box::pin(async move {
         settings::change(&context, false, move |settings| {
             settings.propose(|requested| {
@@ -173,6 +173,7 @@ fn enable(call: &Call<'_>) -> Result<Awaited<Enabled>, ApiError> {
             })
         })
         .await?;
+        deed.write_down(&context);
         let shared = Arc::clone(&context);
         let name = collection.clone();
         let job = jobs::blocking(&context, move || {
@@ -202,11 +203,8 @@ fn disable(call: &Call<'_>) -> Result<Awaited<Disabled>, ApiError> {
     let DisableRequest { collection, remove } = call.body()?;
     let context = Arc::clone(call.context());
     check(&context.config(), &collection)?;
-    write_down(
-        call,
-        "collection.disabled",
-        &json!({"collection": collection, "remove": remove}),
-    );
+    let details = json!({"collection": collection, "remove": remove});
+    let deed = Deed::of(call, "collection.disabled", details);
     Ok(Box::pin(async move {
         let name = collection.clone();
         settings::change(&context, false, move |settings| {
@@ -217,6 +215,7 @@ fn disable(call: &Call<'_>) -> Result<Awaited<Disabled>, ApiError> {
             })
         })
         .await?;
+        deed.write_down(&context);
         let what = match remove {
             true => "its documents are being taken out of the graph",
             false => "its documents stay in the graph as they are",

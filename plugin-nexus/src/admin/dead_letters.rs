@@ -140,7 +140,7 @@ fn replay(call: &Call<'_>) -> Result<Replayed, ApiError> {
     call.query()?;
     let selection: Selection = call.body()?;
     let replayed = selection.replay(&call.context().journal)?;
-    write_down(call, "dead_letters.replayed", &selection.details(replayed));
+    write_down(call, "dead_letters.replayed", selection.details(replayed));
     Ok(Replayed { replayed })
 }
 
@@ -148,7 +148,7 @@ fn purge(call: &Call<'_>) -> Result<Purged, ApiError> {
     call.query()?;
     let selection: Selection = call.body()?;
     let purged = selection.purge(&call.context().journal)?;
-    write_down(call, "dead_letters.purged", &selection.details(purged));
+    write_down(call, "dead_letters.purged", selection.details(purged));
     Ok(Purged { purged })
 }
 

@@ -35,12 +35,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Which domains there are, and what was learned",
             show,
         ),
-        Endpoint::accepting(
+        Endpoint::new(
             "POST",
             "/domains/train",
             "Learn again from labelled documents",
             train,
         )
+        .answers(202)
         .may_take::<Nothing>()
         .refuses(&[409]),
         Endpoint::new(
@@ -50,12 +51,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             list,
         )
         .asks(PAGE),
-        Endpoint::accepting(
+        Endpoint::new(
             "POST",
             "/domains/labels",
             "Say which documents belong to which domains; they teach, too",
             label,
         )
+        .answers(202)
         .takes::<LabelRequest>()
         .refuses(&[409]),
         Endpoint::new(
@@ -66,12 +68,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         )
         .takes::<ClassifyRequest>()
         .refuses(&[404, 409]),
-        Endpoint::accepting(
+        Endpoint::new(
             "POST",
             "/domains/reclassify",
             "Classify documents anew and write them again, whether or not they seem right",
             reclassify,
         )
+        .answers(202)
         .takes::<ReclassifyRequest>()
         .refuses(&[404, 409]),
     ]
@@ -265,7 +268,7 @@ fn label(call: &Call<'_>) -> Result<Accepted, ApiError> {
     }
     context.journal.put_labels(&given)?;
     context.learning.ask();
-    write_down(call, "domains.labelled", &json!({"documents": given.len()}));
+    write_down(call, "domains.labelled", json!({"documents": given.len()}));
     Ok(Accepted {
         accepted: given.len(),
     })

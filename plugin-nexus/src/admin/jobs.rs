@@ -26,20 +26,22 @@ const MOST_BATCH: usize = 5_000;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::accepting(
+        Endpoint::new(
             "POST",
             "/trigger",
             "Bring the documents of the store into the graph",
             trigger,
         )
+        .answers(202)
         .takes::<TriggerRequest>()
         .refuses(&[404, 409]),
-        Endpoint::accepting(
+        Endpoint::new(
             "POST",
             "/reconcile",
             "Compare store, journal and graph, and put right what differs",
             reconcile,
         )
+        .answers(202)
         .takes::<ReconcileRequest>()
         .refuses(&[404, 409]),
         Endpoint::new(
@@ -326,7 +328,7 @@ pub(super) fn ordered(call: &Call<'_>, order: Order) -> Result<Ordered, ApiError
         "job": number.to_string(), "kind": order.kind, "collections": order.collections, "dry_run": order.dry_run,
         "force": order.force, "correlation_id": order.correlation_id,
     });
-    write_down(call, "job.ordered", &details);
+    write_down(call, "job.ordered", details);
     Ok(Ordered {
         success: true,
         message: what.to_owned(),
@@ -385,7 +387,7 @@ fn number(id: &str) -> Result<u64, ApiError> {
 
 fn steer(
     call: &Call<'_>,
-    action: &str,
+    action: &'static str,
     change: impl FnOnce(&Context, u64) -> Result<Job, JobError>,
 ) -> Result<Shown, ApiError> {
     call.query()?;
@@ -393,7 +395,7 @@ fn steer(
     let number = number(&request.id)?;
     match change(call.context(), number) {
         Ok(job) => {
-            write_down(call, action, &json!({"job": request.id}));
+            write_down(call, action, json!({"job": request.id}));
             Ok(show(number, &job))
         }
         Err(JobError::Unknown) => Err(ApiError::NotFound("no such job")),

@@ -18,6 +18,7 @@ use serde_json::Value;
 pub(crate) use settings::change;
 
 use crate::api::{Call, Endpoint};
+use crate::sync::Context;
 
 /// All endpoints.
 pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
@@ -36,8 +37,29 @@ pub(crate) fn endpoints() -> impl Iterator<Item = Endpoint> {
 }
 
 /// Writes down what the caller did.
-fn write_down(call: &Call<'_>, action: &str, details: &Value) {
-    let by = &call.request.caller.name;
-    tracing::info!(by, action, %details, "an administrator steers the sync");
-    call.context().audit_log.record(by, action, details);
+fn write_down(call: &Call<'_>, action: &'static str, details: Value) {
+    Deed::of(call, action, details).write_down(call.context());
+}
+
+/// What a caller asked for, to be written down once it is done.
+struct Deed {
+    by: String,
+    action: &'static str,
+    details: Value,
+}
+
+impl Deed {
+    fn of(call: &Call<'_>, action: &'static str, details: Value) -> Self {
+        Self {
+            by: call.request.caller.name.clone(),
+            action,
+            details,
+        }
+    }
+
+    fn write_down(&self, context: &Context) {
+        let Self { by, action, details } = self;
+        tracing::info!(by, action, %details, "an administrator steers the sync");
+        context.audit_log.record(by, action, details);
+    }
 }

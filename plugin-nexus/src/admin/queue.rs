@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{settings, write_down};
+use super::{Deed, settings, write_down};
 use crate::api::{ApiError, Awaited, Call, Endpoint};
 use crate::settings::Pause;
 
@@ -98,18 +98,20 @@ fn pause(call: &Call<'_>) -> Result<Awaited<Done>, ApiError> {
         by: call.request.caller.name.clone(),
         reason,
     };
-    write_down(call, "sync.paused", &json!({"reason": pause.reason}));
     hold(call, Some(pause))
 }
 
 fn resume(call: &Call<'_>) -> Result<Awaited<Done>, ApiError> {
     call.query()?;
     let ResumeRequest {} = call.body_or_default()?;
-    write_down(call, "sync.resumed", &json!({}));
     hold(call, None)
 }
 
 fn hold(call: &Call<'_>, pause: Option<Pause>) -> Result<Awaited<Done>, ApiError> {
+    let deed = match &pause {
+        Some(pause) => Deed::of(call, "sync.paused", json!({"reason": pause.reason})),
+        None => Deed::of(call, "sync.resumed", json!({})),
+    };
     let context = Arc::clone(call.context());
     Ok(Box::pin(async move {
         let paused = pause.is_some();
@@ -120,7 +122,7 @@ fn hold(call: &Call<'_>, pause: Option<Pause>) -> Result<Awaited<Done>, ApiError
             })
         })
         .await?;
-        context.gate.set_paused(paused);
+        deed.write_down(&context);
         let message = match paused {
             true => "nothing is written to Nexus any more; what is at work ends",
             false => "work goes on",
@@ -145,7 +147,7 @@ fn clear(call: &Call<'_>) -> Result<Cleared, ApiError> {
     write_down(
         call,
         "queue.cleared",
-        &json!({"collection": collection, "documents": cleared}),
+        json!({"collection": collection, "documents": cleared}),
     );
     Ok(Cleared {
         success: true,

@@ -138,6 +138,8 @@ pub(crate) async fn change(
         Ok((changes, config))
     })
     .await?;
+    // Before anybody else changes them.
+    context.gate.set_paused(context.settings.is_paused());
     let Some(config) = config.filter(|_| !changes.is_empty()) else {
         return Ok(changes);
     };

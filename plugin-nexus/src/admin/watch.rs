@@ -1,6 +1,6 @@
 //! How the plugin does: its status, what Nexus can do, its health, and the description of the API.
 
-use vectorizer_plugin_api::{Access, Response};
+use vectorizer_plugin_api::Response;
 
 use crate::api::{ApiError, Call, Endpoint};
 use crate::health::Health;
@@ -25,8 +25,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 headers: vec![("content-type".into(), "application/json".into())],
                 body: call.description.to_vec(),
             },
-        )
-        .for_whom(Access::User),
+        ),
     ]
 }
 

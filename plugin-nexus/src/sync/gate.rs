@@ -34,7 +34,8 @@ impl Gate {
 
     /// Pauses or resumes.
     pub(crate) fn set_paused(&self, paused: bool) {
-        self.paused.send_replace(paused);
+        self.paused
+            .send_if_modified(|present| std::mem::replace(present, paused) != paused);
     }
 
     /// Waits while it is paused.

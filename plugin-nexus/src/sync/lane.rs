@@ -88,11 +88,11 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
         }
         if context.gate.is_paused() {
             put_back(&context, next.take());
-        }
-        tokio::select! {
-            biased;
-            _ = stop.changed() => continue,
-            () = context.gate.open() => {}
+            tokio::select! {
+                biased;
+                _ = stop.changed() => continue,
+                () = context.gate.open() => {}
+            }
         }
         let connection = tokio::select! {
             biased;
