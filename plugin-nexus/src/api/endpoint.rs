@@ -71,7 +71,8 @@ pub(crate) enum Reply {
 }
 
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
-type Answer = Box<dyn Fn(&Call<'_>) -> Reply + Send + Sync>;
+/// Is given the status of an answer that is no error.
+type Answer = Box<dyn Fn(&Call<'_>, u16) -> Reply + Send + Sync>;
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -127,41 +128,8 @@ impl Endpoint {
         summary: &'static str,
         call: fn(&Call<'_>) -> Result<T, ApiError>,
     ) -> Self {
-        Self::with(method, path, summary, schema_of::<T>, || {
-            Box::new(move |asked| Reply::Now(respond(200, call(asked))))
-        })
-    }
-
-    /// As [`Endpoint::new`], with 202: what was asked for is yet to be done.
-    pub(crate) fn accepting<T: Serialize + JsonSchema + 'static>(
-        method: &'static str,
-        path: &str,
-        summary: &'static str,
-        call: fn(&Call<'_>) -> Result<T, ApiError>,
-    ) -> Self {
-        let endpoint = Self::with(method, path, summary, schema_of::<T>, || {
-            Box::new(move |asked| Reply::Now(respond(202, call(asked))))
-        });
-        Self {
-            status: 202,
-            ..endpoint
-        }
-    }
-
-    /// As [`Endpoint::new`], with 201: it was made.
-    pub(crate) fn created<T: Serialize + JsonSchema + 'static>(
-        method: &'static str,
-        path: &str,
-        summary: &'static str,
-        call: fn(&Call<'_>) -> Result<T, ApiError>,
-    ) -> Self {
-        let endpoint = Self::with(method, path, summary, schema_of::<T>, || {
-            Box::new(move |asked| Reply::Now(respond(201, call(asked))))
-        });
-        Self {
-            status: 201,
-            ..endpoint
-        }
+        let call = move |asked: &Call<'_>, status| Reply::Now(respond(status, call(asked)));
+        Self::with(method, path, summary, schema_of::<T>, Box::new(call))
     }
 
     /// Answers with a status of its choice among those that are declared.
@@ -171,14 +139,13 @@ impl Endpoint {
         summary: &'static str,
         call: fn(&Call<'_>) -> Result<(u16, T), ApiError>,
     ) -> Self {
-        Self::with(method, path, summary, schema_of::<T>, || {
-            Box::new(move |asked| {
-                Reply::Now(match call(asked) {
-                    Ok((status, answer)) => respond(status, Ok(answer)),
-                    Err(error) => error.response(),
-                })
+        let call = move |asked: &Call<'_>, _| {
+            Reply::Now(match call(asked) {
+                Ok((status, answer)) => respond(status, Ok(answer)),
+                Err(error) => error.response(),
             })
-        })
+        };
+        Self::with(method, path, summary, schema_of::<T>, Box::new(call))
     }
 
     /// Reads the request at once, and answers when the work is done.
@@ -188,12 +155,11 @@ impl Endpoint {
         summary: &'static str,
         call: fn(&Call<'_>) -> Result<Awaited<T>, ApiError>,
     ) -> Self {
-        Self::with(method, path, summary, schema_of::<T>, || {
-            Box::new(move |asked| match call(asked) {
-                Ok(answer) => Reply::Later(Box::pin(async move { respond(200, answer.await) })),
-                Err(error) => Reply::Now(error.response()),
-            })
-        })
+        let call = move |asked: &Call<'_>, status| match call(asked) {
+            Ok(answer) => Reply::Later(Box::pin(async move { respond(status, answer.await) })),
+            Err(error) => Reply::Now(error.response()),
+        };
+        Self::with(method, path, summary, schema_of::<T>, Box::new(call))
     }
 
     /// Answers something other than JSON, or describes its answers by `T` alone.
@@ -203,16 +169,14 @@ impl Endpoint {
         summary: &'static str,
         call: fn(&Call<'_>) -> Response,
     ) -> Self {
-        Self::with(method, path, summary, schema_of::<T>, || {
-            Box::new(move |asked| Reply::Now(call(asked)))
-        })
+        let call = move |asked: &Call<'_>, _| Reply::Now(call(asked));
+        Self::with(method, path, summary, schema_of::<T>, Box::new(call))
     }
 
     /// Answers the same to everybody, who need no credentials for it: a file of a page. It is not described.
     pub(crate) fn file(path: &str, response: Response) -> Self {
-        let endpoint = Self::with("GET", path, "A file", schema_of::<()>, || {
-            Box::new(move |_| Reply::Now(response.clone()))
-        });
+        let call = move |_: &Call<'_>, _| Reply::Now(response.clone());
+        let endpoint = Self::with("GET", path, "A file", schema_of::<()>, Box::new(call));
         Self {
             access: Access::Public,
             is_described: false,
@@ -220,13 +184,7 @@ impl Endpoint {
         }
     }
 
-    fn with(
-        method: &'static str,
-        path: &str,
-        summary: &'static str,
-        answer: SchemaOf,
-        call: impl FnOnce() -> Answer,
-    ) -> Self {
+    fn with(method: &'static str, path: &str, summary: &'static str, answer: SchemaOf, call: Answer) -> Self {
         Self {
             method,
             paths: vec![path.to_owned()],
@@ -245,7 +203,7 @@ impl Endpoint {
             errors: &[],
             steers: false,
             is_described: true,
-            call: call(),
+            call,
         }
     }
 
@@ -289,6 +247,13 @@ impl Endpoint {
     #[must_use]
     pub(crate) fn may_take<T: JsonSchema>(mut self) -> Self {
         self.body = Some(schema_of::<T>);
+        self
+    }
+
+    /// The status of an answer that is no error, where it is not 200: 201 where something was made, 202 where it is yet to be done.
+    #[must_use]
+    pub(crate) fn answers(mut self, status: u16) -> Self {
+        self.status = status;
         self
     }
 

@@ -80,13 +80,16 @@ impl Router {
     /// Answers a request. Blocks while the journal or files are worked with.
     pub(crate) fn answer(&self, engine: &Engine, request: &Request) -> Reply {
         match self.admit(engine, request) {
-            Ok((endpoint, place)) => (endpoint.call)(&Call {
-                engine,
-                request,
-                place,
-                parameters: endpoint.parameters,
-                description: &self.description,
-            }),
+            Ok((endpoint, place)) => {
+                let call = Call {
+                    engine,
+                    request,
+                    place,
+                    parameters: endpoint.parameters,
+                    description: &self.description,
+                };
+                (endpoint.call)(&call, endpoint.status)
+            }
             Err(error) => Reply::Now(error.response()),
         }
     }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Domains, Faults, SimilarityOverride};
-use crate::domains::{Assigned, is_of_pattern};
+use crate::domains::{Assigned, Classifier, is_of_pattern};
 
 /// An entry of `collections:`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -69,8 +69,14 @@ pub fn entry<'a>(entries: &'a [Collection], collection: &str) -> Option<&'a Coll
     named.or_else(|| entries.iter().find(|entry| entry.fits(collection)))
 }
 
-/// Checks all entries.
-pub(super) fn check(entries: &[Collection], domains: &Domains, key: &str, faults: &mut Faults) {
+/// Checks all entries. `classifier` is what classifies by the rules, unless these are faulty.
+pub(super) fn check(
+    entries: &[Collection],
+    domains: &Domains,
+    classifier: Option<&Classifier>,
+    key: &str,
+    faults: &mut Faults,
+) {
     for (index, entry) in entries.iter().enumerate() {
         let key = format!("{key}[{index}]");
         let Collection {
@@ -97,7 +103,7 @@ pub(super) fn check(entries: &[Collection], domains: &Domains, key: &str, faults
                 );
                 faults.add(&format!("{key}.domain"), &reason);
             }
-            Some(domain) if !domains.know(domain) => {
+            Some(domain) if !classifier.is_some_and(|classifier| classifier.knows(domain)) => {
                 let reason = format!("'{domain}' is no domain that is built in or that domains.rules name");
                 faults.add(&format!("{key}.domain"), &reason);
             }

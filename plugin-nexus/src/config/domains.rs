@@ -145,13 +145,8 @@ impl DomainRule {
 }
 
 impl Domains {
-    /// Whether there is a domain of this name.
-    pub(super) fn know(&self, domain: &str) -> bool {
-        // Rules that cannot be used are a fault of their own.
-        Classifier::new(self, Knowledge::default()).is_ok_and(|classifier| classifier.knows(domain))
-    }
-
-    pub(super) fn check(&self, key: &str, faults: &mut Faults) {
+    /// Answers what classifies by these settings, unless their rules are faulty.
+    pub(super) fn check(&self, key: &str, faults: &mut Faults) -> Option<Classifier> {
         if self.default.is_empty() {
             faults.add(&format!("{key}.default"), "must not be empty");
         }
@@ -177,11 +172,17 @@ impl Domains {
                 &format!("{key}.rules"),
                 &format!("{terms} terms are too many; allowed are {MAX_TERMS}"),
             );
-            return;
+            return None;
         }
         match Classifier::new(self, Knowledge::default()) {
-            Ok(classifier) => self.check_labels(&classifier, key, faults),
-            Err(error) => faults.add(&format!("{key}.rules"), &error.to_string()),
+            Ok(classifier) => {
+                self.check_labels(&classifier, key, faults);
+                Some(classifier)
+            }
+            Err(error) => {
+                faults.add(&format!("{key}.rules"), &error.to_string());
+                None
+            }
         }
     }
 

@@ -304,7 +304,7 @@ impl Config {
         );
         self.similarity.check("similarity", faults);
         self.entities.check("entities", faults);
-        self.domains.check("domains", faults);
+        let classifier = self.domains.check("domains", faults);
         self.permissions.check("permissions", faults);
         self.enrichment.check("enrichment", &self.properties, faults);
         self.search.check("search", faults);
@@ -312,7 +312,13 @@ impl Config {
         self.admin.check("admin", faults);
         self.poller.check("poller", faults);
         self.webhooks.check("webhooks", faults);
-        collection::check(&self.collections, &self.domains, "collections", faults);
+        collection::check(
+            &self.collections,
+            &self.domains,
+            classifier.as_ref(),
+            "collections",
+            faults,
+        );
         for name in self
             .properties
             .iter()

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::Value;
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 use vectorizer_plugin_api::{Fault, FaultCode, Host};
 
@@ -21,7 +22,7 @@ use super::poller::SeenNodes;
 use super::relations::{DeriveError, Deriver, OrphanSweep};
 use super::search_cache::SearchCache;
 use crate::audit_log::AuditLog;
-use crate::config::Config;
+use crate::config::{Collection, Config};
 use crate::domains::Knowledge;
 use crate::graph::{ForeignType, GraphError};
 pub(crate) use crate::journal::unix_micros as now_micros;
@@ -185,8 +186,11 @@ impl Context {
         self.client.pace().set_ceilings(config.limits.ceilings());
         drop(still);
         self.learning.ask();
-        self.blocking(move |context| context.compare_where(|name| differs(&before, &config, name)))
-            .await?;
+        let everywhere = general(&before) != general(&config);
+        self.blocking(move |context| {
+            context.compare_where(|name| everywhere || own(&before, name) != own(&config, name))
+        })
+        .await?;
         Ok(())
     }
 
@@ -327,29 +331,24 @@ impl Context {
     }
 }
 
-/// Whether what becomes of a collection in the graph may be another by these settings.
-fn differs(before: &Config, after: &Config, collection: &str) -> bool {
-    let general = |config: &Config| {
-        let mut shown = config.shown();
-        if let Some(shown) = shown.as_object_mut() {
-            shown.retain(|key, _| DECISIVE.contains(&key.as_str()));
-        }
-        shown
-    };
-    let own = |config: &Config| {
-        let entry = config.entry(collection);
-        (
-            config.syncs(collection),
-            config.removes(collection),
-            config.similarity_of(collection),
-            entry.and_then(|entry| {
-                entry
-                    .assigned()
-                    .map(|assigned| (assigned.domain.to_owned(), assigned.only))
-            }),
-        )
-    };
-    own(before) != own(after) || general(before) != general(after)
+/// The settings that decide what becomes of documents of any collection.
+fn general(config: &Config) -> Value {
+    let mut shown = config.shown();
+    if let Some(shown) = shown.as_object_mut() {
+        shown.retain(|key, _| DECISIVE.contains(&key.as_str()));
+    }
+    shown
+}
+
+/// And those of one collection.
+fn own(config: &Config, collection: &str) -> impl PartialEq {
+    let assigned = config.entry(collection).and_then(Collection::assigned);
+    (
+        config.syncs(collection),
+        config.removes(collection),
+        config.similarity_of(collection),
+        assigned.map(|assigned| (assigned.domain.to_owned(), assigned.only)),
+    )
 }
 
 /// `None` where what was asked for does not exist.

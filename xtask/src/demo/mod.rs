@@ -103,6 +103,7 @@ pub(crate) fn run(options: &Options) -> Result<(), TestError> {
         host_server.url
     );
     println!("Sync status      {}/api/v1/sync/nexus/status", host_server.url);
+    println!("Status page      {}/admin/nexus/", host_server.url);
     println!("Metrics          {}/prometheus/metrics", host_server.url);
     if !options.once {
         wait_for_the_end()?;
