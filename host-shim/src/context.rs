@@ -14,6 +14,10 @@ use vectorizer_plugin_api::{Fault, FaultCode, HostCallbacks, LogLevel, Route};
 use crate::routes::RouteTable;
 use crate::store::{Store, StoreError};
 
+/// The target of all plugins' log lines. Their fields are `plugin`, `source` (the target that the plugin named), `fields` (a
+/// JSON object as text, or empty) and the message.
+pub const LOG_TARGET: &str = "vectorizer_plugin";
+
 thread_local! {
     static INSIDE_HOOK: Cell<bool> = const { Cell::new(false) };
 }
@@ -169,7 +173,7 @@ impl HostCallbacks for HostContext {
         // A `tracing` level is part of the call site, hence one call a level.
         macro_rules! forward {
             ($level:expr) => {
-                tracing::event!(target: "vectorizer_plugin", $level, plugin, source = target, fields, "{message}")
+                tracing::event!(target: LOG_TARGET, $level, plugin, source = target, fields, "{message}")
             };
         }
         match level {
@@ -179,6 +183,18 @@ impl HostCallbacks for HostContext {
             LogLevel::Warn => forward!(tracing::Level::WARN),
             LogLevel::Error => forward!(tracing::Level::ERROR),
         }
+    }
+
+    fn log_level(&self) -> Option<LogLevel> {
+        macro_rules! taken {
+            ($($level:ident $ours:ident),*) => {
+                $(if tracing::enabled!(target: LOG_TARGET, tracing::Level::$level) {
+                    return Some(LogLevel::$ours);
+                })*
+            };
+        }
+        taken!(TRACE Trace, DEBUG Debug, INFO Info, WARN Warn, ERROR Error);
+        None
     }
 
     fn invalidate_cache(&self, collection: &str) -> Result<(), Fault> {

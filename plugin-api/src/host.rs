@@ -23,6 +23,30 @@ pub enum LogLevel {
     Error,
 }
 
+impl LogLevel {
+    /// The number that travels.
+    pub(crate) const fn to_wire(self) -> u32 {
+        match self {
+            Self::Trace => 1,
+            Self::Debug => 2,
+            Self::Info => 3,
+            Self::Warn => 4,
+            Self::Error => 5,
+        }
+    }
+
+    /// Reads a number that travelled. One that is unknown reads as the next level there is.
+    pub(crate) const fn from_wire(wire: u32) -> Self {
+        match wire {
+            0 | 1 => Self::Trace,
+            2 => Self::Debug,
+            3 => Self::Info,
+            4 => Self::Warn,
+            _ => Self::Error,
+        }
+    }
+}
+
 /// The host, as a plugin sees it. Cheap to clone; never dangles.
 #[derive(Debug, Clone, Copy)]
 pub struct Host {
@@ -156,6 +180,14 @@ impl Host {
         self.raw.log(level, target, message, fields);
     }
 
+    /// The most detailed level that the host's log takes from plugins now; `None` where it takes nothing. Ask before lines are
+    /// made that may be read by nobody; what is logged all the same does no harm. [`LogLevel::Debug`] where the host is of a
+    /// release that does not say. Allowed inside a hook.
+    #[must_use]
+    pub fn log_level(&self) -> Option<LogLevel> {
+        self.raw.log_level()
+    }
+
     /// Drops the host's cached query results of a collection.
     ///
     /// # Errors
@@ -197,5 +229,6 @@ pub trait HostCallbacks: Send + Sync + 'static {
     fn embed(&self, collection: &str, text: &str) -> Result<Vec<f32>, Fault>;
     fn register_route(&self, route: Route) -> Result<(), Fault>;
     fn log(&self, level: LogLevel, target: &str, message: &str, fields: &str);
+    fn log_level(&self) -> Option<LogLevel>;
     fn invalidate_cache(&self, collection: &str) -> Result<(), Fault>;
 }

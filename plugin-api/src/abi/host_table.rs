@@ -45,6 +45,9 @@ pub(crate) struct HostTable {
     merge_payload_if: extern "C" fn(HostContext, RStr<'_>, RStr<'_>, RStr<'_>, RStr<'_>) -> ResultC<u32>,
     #[sabi(missing_field(option))]
     embed: extern "C" fn(HostContext, RStr<'_>, RStr<'_>) -> ResultC<RVec<f32>>,
+    /// A level as `log` takes it, 0 for none.
+    #[sabi(missing_field(option))]
+    log_level: extern "C" fn(HostContext) -> ResultC<u32>,
 }
 
 /// A host table with the object it acts on.
@@ -78,6 +81,7 @@ impl HostRef {
             invalidate_cache: invalidate_cache::<T>,
             merge_payload_if: merge_payload_if::<T>,
             embed: embed::<T>,
+            log_level: log_level::<T>,
         };
         Self {
             table: table.leak_into_prefix(),
@@ -197,14 +201,18 @@ impl HostRef {
     }
 
     pub(crate) fn log(&self, level: LogLevel, target: &str, message: &str, fields: &str) {
-        let level = match level {
-            LogLevel::Trace => 1,
-            LogLevel::Debug => 2,
-            LogLevel::Info => 3,
-            LogLevel::Warn => 4,
-            LogLevel::Error => 5,
-        };
+        let level = level.to_wire();
         self.table.log()(self.context, level, target.into(), message.into(), fields.into());
+    }
+
+    pub(crate) fn log_level(&self) -> Option<LogLevel> {
+        let told = self.table.log_level().map(|call| receive(call(self.context)));
+        match told {
+            Some(Ok(0)) => None,
+            Some(Ok(level)) => Some(LogLevel::from_wire(level)),
+            // Lines too many are better than lines that are missed.
+            Some(Err(_)) | None => Some(LogLevel::Debug),
+        }
     }
 
     pub(crate) fn invalidate_cache(&self, collection: &str) -> Result<(), Fault> {
@@ -335,17 +343,17 @@ extern "C" fn log<T: HostCallbacks>(
     message: RStr<'_>,
     fields: RStr<'_>,
 ) {
-    let level = match level {
-        0 | 1 => LogLevel::Trace,
-        2 => LogLevel::Debug,
-        3 => LogLevel::Info,
-        4 => LogLevel::Warn,
-        _ => LogLevel::Error,
-    };
+    let level = LogLevel::from_wire(level);
     let _: ResultC<DoneC> = answer(context, |host: &T| {
         host.log(level, target.as_str(), message.as_str(), fields.as_str());
         Ok(().into())
     });
+}
+
+extern "C" fn log_level<T: HostCallbacks>(context: HostContext) -> ResultC<u32> {
+    answer(context, |host: &T| {
+        Ok(host.log_level().map_or(0, LogLevel::to_wire))
+    })
 }
 
 extern "C" fn invalidate_cache<T: HostCallbacks>(
@@ -360,3 +368,7 @@ extern "C" fn invalidate_cache<T: HostCallbacks>(
 fn size(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+#[path = "host_table_tests.rs"]
+mod tests;
