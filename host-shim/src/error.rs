@@ -73,3 +73,20 @@ pub enum LoadError {
     #[error("the plugin failed to start: {0}")]
     Plugin(Fault),
 }
+
+impl LoadError {
+    /// What kind of error it is, in a word of a closed set, for metrics: `trust`, `library`, `handshake`, `name`, `data_dir`,
+    /// `config` or `plugin`.
+    #[must_use]
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Trust(_) => "trust",
+            Self::Library { .. } => "library",
+            Self::Refused { .. } => "handshake",
+            Self::Name { .. } => "name",
+            Self::DataDir { .. } => "data_dir",
+            Self::Config(_) => "config",
+            Self::Plugin(_) => "plugin",
+        }
+    }
+}

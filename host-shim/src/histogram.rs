@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper bounds in nanoseconds: 1, 2, 5 in each decade from 100 ns to 1 s.
-const BOUNDS: [u64; 22] = [
+/// Upper bounds in nanoseconds: 1, 2, 5 in each decade from 100 ns to 10 s.
+const BOUNDS: [u64; 25] = [
     100,
     200,
     500,
@@ -28,6 +28,9 @@ const BOUNDS: [u64; 22] = [
     200_000_000,
     500_000_000,
     1_000_000_000,
+    2_000_000_000,
+    5_000_000_000,
+    10_000_000_000,
 ];
 
 /// Counts durations by size.
@@ -46,6 +49,39 @@ impl Histogram {
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
+    /// Durations that were observed.
+    pub(crate) fn count(&self) -> u64 {
+        self.buckets
+            .iter()
+            .map(|bucket| bucket.load(Ordering::Relaxed))
+            .sum()
+    }
+}
+
+/// What histograms held together when they were read.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    buckets: [u64; BOUNDS.len() + 1],
+    nanos: u64,
+}
+
+impl Snapshot {
+    pub(crate) fn of(histograms: &[Histogram]) -> Self {
+        let mut snapshot = Self {
+            buckets: [0; BOUNDS.len() + 1],
+            nanos: 0,
+        };
+        for histogram in histograms {
+            for (sum, bucket) in snapshot.buckets.iter_mut().zip(&histogram.buckets) {
+                *sum += bucket.load(Ordering::Relaxed);
+            }
+            snapshot.nanos = snapshot
+                .nanos
+                .saturating_add(histogram.nanos.load(Ordering::Relaxed));
+        }
+        snapshot
+    }
+
     /// The samples of a Prometheus histogram. `labels` without braces.
     pub(crate) fn write(&self, name: &str, labels: &str, text: &mut String) {
         let mut count = 0;
@@ -53,10 +89,10 @@ impl Histogram {
             .iter()
             .map(|&nanos| Duration::from_nanos(nanos).as_secs_f64().to_string());
         for (bucket, bound) in self.buckets.iter().zip(bounds.chain(["+Inf".to_owned()])) {
-            count += bucket.load(Ordering::Relaxed);
+            count += bucket;
             let _ = writeln!(text, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
         }
-        let sum = Duration::from_nanos(self.nanos.load(Ordering::Relaxed)).as_secs_f64();
+        let sum = Duration::from_nanos(self.nanos).as_secs_f64();
         let _ = writeln!(
             text,
             "{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {count}"
@@ -70,15 +106,21 @@ mod tests {
 
     #[test]
     fn a_duration_counts_in_its_bucket_and_all_wider_ones() {
-        let histogram = Histogram::default();
-        for nanos in [100, 101, 3_000_000_000] {
+        let histograms = [Histogram::default(), Histogram::default()];
+        for (histogram, nanos) in histograms
+            .iter()
+            .cycle()
+            .zip([100, 101, 3_000_000_000, u64::MAX / 4])
+        {
             histogram.observe(Duration::from_nanos(nanos));
         }
         let mut text = String::new();
-        histogram.write("h", "a=\"b\"", &mut text);
+        Snapshot::of(&histograms).write("h", "a=\"b\"", &mut text);
         assert!(text.contains("h_bucket{a=\"b\",le=\"0.0000001\"} 1\n"), "{text}");
         assert!(text.contains("h_bucket{a=\"b\",le=\"0.0000002\"} 2\n"));
         assert!(text.contains("h_bucket{a=\"b\",le=\"1\"} 2\n"));
-        assert!(text.contains("le=\"+Inf\"} 3\n") && text.contains("h_count{a=\"b\"} 3\n"));
+        assert!(text.contains("h_bucket{a=\"b\",le=\"10\"} 3\n"));
+        assert!(text.contains("le=\"+Inf\"} 4\n") && text.contains("h_count{a=\"b\"} 4\n"));
+        assert_eq!(histograms.map(|histogram| histogram.count()), [2, 2]);
     }
 }

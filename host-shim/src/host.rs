@@ -9,6 +9,7 @@ use vectorizer_plugin_api::library::PluginInstance;
 use vectorizer_plugin_api::model::{CollectionEvent, JsonMap, Op};
 use vectorizer_plugin_api::{Fault, FaultCode, Request, Responder, Response, Route, in_chunks};
 
+use crate::calls::Call;
 use crate::config::{ConfigError, ConfigFault, PluginsConfig};
 use crate::error::HostError;
 use crate::loaded::Loaded;
@@ -69,7 +70,7 @@ impl PluginHost {
         for entry in &self.entries {
             let Some(running) = entry.callable() else { continue };
             running.context.open(Arc::clone(store));
-            match entry.call(PluginInstance::start) {
+            match entry.call(Call::Start, PluginInstance::start) {
                 Ok(()) => entry.set_state(State::Started),
                 Err(fault) => entry.fault(&format!("start: {fault}")),
             }
@@ -133,10 +134,19 @@ impl PluginHost {
         metrics::gather(&self.entries)
     }
 
-    /// How each plugin does.
+    /// How each plugin does. All are asked for their health at once and have half a second together; one that is late is
+    /// asked again only after it answered.
     #[must_use]
     pub fn reports(&self) -> Vec<PluginReport> {
-        self.entries.iter().map(|entry| entry.report()).collect()
+        let asked: Vec<_> = self
+            .entries
+            .iter()
+            .map(|entry| (entry, entry.callable().map(|_| entry.ask_health())))
+            .collect();
+        asked
+            .into_iter()
+            .map(|(entry, health)| entry.report(health))
+            .collect()
     }
 
     /// The plugins that the configuration enabled, running or not.
@@ -180,7 +190,7 @@ impl PluginHost {
             .map_or("", |handshake| handshake.config_section.as_str());
         let config = PluginsConfig::from_document(document).map_err(invalid)?;
         let config = config.section_of(plugin, section, document).map_err(invalid)?;
-        entry.call(|instance| instance.reload(&config.to_string()))?;
+        entry.call(Call::Reload, |instance| instance.reload(&config.to_string()))?;
         entry.listen();
         self.active.store(true, Ordering::Release);
         Ok(())

@@ -142,8 +142,11 @@ async fn handle(
         let _ = send.send(response);
     });
     let host = Arc::clone(host);
+    // What the plugin logs meanwhile belongs to the request.
+    let span = tracing::Span::current();
     // The plugin should return at once, but a slow one must not hold up the server's other requests.
-    let called = tokio::task::spawn_blocking(move || host.http(&plugin, request, responder)).await;
+    let called =
+        tokio::task::spawn_blocking(move || span.in_scope(|| host.http(&plugin, request, responder))).await;
     match (called, receive.await) {
         (Ok(()), Ok(response)) => to_http(response),
         _ => error(500, "plugin_did_not_answer", "the plugin gave no answer"),

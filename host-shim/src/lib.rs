@@ -15,6 +15,8 @@
 //! - nothing a plugin does (refusing, failing, panicking, being slow to report) keeps the server from running;
 //! - a plugin that panicked is marked faulted and not called again.
 
+mod asking;
+mod calls;
 pub mod config;
 mod context;
 mod error;
@@ -22,7 +24,7 @@ mod histogram;
 mod host;
 mod loaded;
 mod loader;
-mod metrics;
+pub mod metrics;
 mod plugin;
 mod routes;
 pub mod store;
@@ -32,6 +34,7 @@ pub mod trust;
 pub mod http;
 
 pub use config::PluginsConfig;
+pub use context::LOG_TARGET;
 pub use error::{HostError, LoadError};
 pub use host::PluginHost;
 pub use loaded::Loaded;

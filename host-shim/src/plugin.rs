@@ -2,6 +2,7 @@
 //!
 //! Invariant: a plugin is called only in the states loaded and started, and after a panic never again.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,10 @@ use vectorizer_plugin_api::library::PluginInstance;
 use vectorizer_plugin_api::model::CollectionEvent;
 use vectorizer_plugin_api::{ChangeBatch, Fault, FaultCode, Health, Request, Responder, Response};
 
+use crate::asking::{Late, Pending, Question};
+use crate::calls::{Call, Calls, Outcome};
 use crate::context::{HostContext, InsideHook};
 use crate::error::LoadError;
-use crate::histogram::Histogram;
 
 /// Where a plugin is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -74,29 +76,16 @@ pub struct PluginReport {
     pub reason: String,
     /// What it was built with, where its file could be read.
     pub handshake: Option<Handshake>,
-    /// Its own word on how it does, where it can be asked.
+    /// Its own word on how it does, where it can be asked and answers within half a second.
     pub health: Option<Health>,
 }
 
 /// Counters of one plugin, all since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) notify: Histogram,
+    pub(crate) calls: Calls,
     pub(crate) refused_hints: AtomicU64,
-    pub(crate) http_calls: AtomicU64,
     pub(crate) panics: AtomicU64,
-    scraping: AtomicBool,
-}
-
-impl Counters {
-    /// Whether the plugin may be asked for its metrics now: not while it owes an answer.
-    pub(crate) fn begin_scrape(&self) -> bool {
-        !self.scraping.swap(true, Ordering::AcqRel)
-    }
-
-    pub(crate) fn end_scrape(&self) {
-        self.scraping.store(false, Ordering::Release);
-    }
 }
 
 /// What it takes to call a plugin.
@@ -112,8 +101,12 @@ pub(crate) struct PluginEntry {
     running: Option<Running>,
     state: AtomicU8,
     reason: Mutex<String>,
+    /// The class of the error for which it was not loaded.
+    refusal: Option<&'static str>,
     /// Whether it said that it has no use for hints.
     deaf: AtomicBool,
+    metrics: Arc<Question<Result<String, Fault>>>,
+    health: Arc<Question<Result<Health, Fault>>>,
     pub(crate) counters: Counters,
 }
 
@@ -124,7 +117,10 @@ impl PluginEntry {
 
     /// One that cannot run; with its handshake where its file could be read.
     pub(crate) fn refused(name: &str, handshake: Option<Handshake>, error: &LoadError) -> Self {
-        Self::new(name, handshake, None, State::Declared, error.to_string())
+        Self {
+            refusal: Some(error.class()),
+            ..Self::new(name, handshake, None, State::Declared, error.to_string())
+        }
     }
 
     fn new(
@@ -140,7 +136,10 @@ impl PluginEntry {
             running,
             state: AtomicU8::new(state as u8),
             reason: Mutex::new(reason),
+            refusal: None,
             deaf: AtomicBool::new(false),
+            metrics: Arc::default(),
+            health: Arc::default(),
             counters: Counters::default(),
         }
     }
@@ -155,6 +154,11 @@ impl PluginEntry {
 
     pub(crate) fn handshake(&self) -> Option<&Handshake> {
         self.handshake.as_ref()
+    }
+
+    /// The class of the error for which it was not loaded.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        self.refusal
     }
 
     /// The way in, while the plugin may be called.
@@ -180,9 +184,19 @@ impl PluginEntry {
     }
 
     /// Calls the plugin outside of a hook; a panic makes it faulted.
-    pub(crate) fn call<T>(&self, call: impl FnOnce(&PluginInstance) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(crate) fn call<T>(
+        &self,
+        call: Call,
+        into: impl FnOnce(&PluginInstance) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let running = self.callable().ok_or_else(|| self.closed())?;
-        call(&running.instance).inspect_err(|fault| {
+        let begun = Instant::now();
+        let result = into(&running.instance);
+        let code = result.as_ref().map(drop).map_err(|fault| fault.code);
+        self.counters
+            .calls
+            .record(call, Outcome::of(code), begun.elapsed());
+        result.inspect_err(|fault| {
             if fault.code == FaultCode::Panicked {
                 self.panicked(&fault.message);
             }
@@ -212,27 +226,27 @@ impl PluginEntry {
         let Some(running) = self.callable().filter(|_| self.listens()) else {
             return;
         };
-        let started = Instant::now();
-        let taken = {
-            let _inside = InsideHook::enter();
-            running.instance.notify(batch)
-        };
-        self.counters.notify.observe(started.elapsed());
-        self.hook_result(taken, batch.len());
+        self.hook(Call::Notify, batch.len(), || running.instance.notify(batch));
     }
 
     pub(crate) fn collection_event(&self, event: &CollectionEvent<'_>) {
         let Some(running) = self.callable().filter(|_| self.listens()) else {
             return;
         };
-        let taken = {
-            let _inside = InsideHook::enter();
+        self.hook(Call::CollectionEvent, 1, || {
             running.instance.collection_event(event)
-        };
-        self.hook_result(taken, 1);
+        });
     }
 
-    fn hook_result(&self, taken: Result<(), FaultCode>, hints: usize) {
+    fn hook(&self, call: Call, hints: usize, into: impl FnOnce() -> Result<(), FaultCode>) {
+        let begun = Instant::now();
+        let taken = {
+            let _inside = InsideHook::enter();
+            into()
+        };
+        self.counters
+            .calls
+            .record(call, Outcome::of(taken), begun.elapsed());
         match taken {
             Ok(()) => {}
             Err(FaultCode::Panicked) => self.panicked("a panic inside a hook"),
@@ -250,22 +264,28 @@ impl PluginEntry {
     }
 
     pub(crate) fn http(&self, request: Request, responder: Responder) {
-        self.counters.http_calls.fetch_add(1, Ordering::Relaxed);
-        match self.callable() {
-            // After a fault the responder has answered already: the plugin's end dropped it.
-            Some(running) => {
-                if let Err(fault) = running.instance.http(request, responder)
-                    && fault.code == FaultCode::Panicked
-                {
-                    self.panicked(&fault.message);
-                }
-            }
-            None => responder.respond(Response::json_error(
-                503,
-                "plugin_unavailable",
-                &self.closed().message,
-            )),
+        if self.callable().is_none() {
+            let message = self.closed().message;
+            return responder.respond(Response::json_error(503, "plugin_unavailable", &message));
         }
+        // After a fault the responder has answered already: the plugin's end dropped it.
+        let _ = self.call(Call::Http, |instance| instance.http(request, responder));
+    }
+
+    /// Asks for its metrics, unless it owes them.
+    pub(crate) fn ask_metrics(self: &Arc<Self>) -> Pending<Result<String, Fault>> {
+        let entry = Arc::clone(self);
+        self.metrics.put("plugin-metrics", move || {
+            entry.call(Call::Metrics, PluginInstance::metrics)
+        })
+    }
+
+    /// Asks how it does, unless it owes an answer to that.
+    pub(crate) fn ask_health(self: &Arc<Self>) -> Pending<Result<Health, Fault>> {
+        let entry = Arc::clone(self);
+        self.health.put("plugin-health", move || {
+            entry.call(Call::Health, PluginInstance::health)
+        })
     }
 
     fn panicked(&self, message: &str) {
@@ -275,7 +295,7 @@ impl PluginEntry {
 
     /// First phase of the shutdown.
     pub(crate) fn stop_intake(&self) {
-        if let Err(fault) = self.call(PluginInstance::stop_intake)
+        if let Err(fault) = self.call(Call::StopIntake, PluginInstance::stop_intake)
             && fault.code != FaultCode::Closed
         {
             tracing::warn!(plugin = self.name, %fault, "stopping the intake failed");
@@ -284,7 +304,7 @@ impl PluginEntry {
 
     /// Second phase; afterwards the plugin's callbacks answer `Closed`.
     pub(crate) fn drain(&self, deadline: Duration) {
-        match self.call(|instance| instance.drain(deadline)) {
+        match self.call(Call::Drain, |instance| instance.drain(deadline)) {
             Ok(0) => tracing::info!(plugin = self.name, "plugin drained"),
             Ok(left) => tracing::info!(
                 plugin = self.name,
@@ -302,16 +322,22 @@ impl PluginEntry {
         }
     }
 
-    pub(crate) fn report(&self) -> PluginReport {
-        // Asked first: it may change state and reason, whose lock must not be held then.
-        let health = self.call(PluginInstance::health).ok();
-        let reason = self.reason.lock().clone();
+    /// The report, with what came of asking for its health; `None` where it was not asked.
+    pub(crate) fn report(&self, health: Option<Pending<Result<Health, Fault>>>) -> PluginReport {
+        // Waited for first: the answer may change state and reason, whose lock must not be held then.
+        let health = health.map(Pending::wait);
+        let mut reason = self.reason.lock().clone();
+        if let Some(Err(Late)) = health
+            && reason.is_empty()
+        {
+            "it is late to say how it does".clone_into(&mut reason);
+        }
         PluginReport {
             name: self.name.clone(),
             state: self.state(),
             reason,
             handshake: self.handshake.clone(),
-            health,
+            health: health.and_then(Result::ok).and_then(Result::ok),
         }
     }
 }

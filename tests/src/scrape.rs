@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// The histograms of a scrape: name to upper bounds with cumulative counts. Labels are added up.
+/// The histograms of a scrape: name to upper bounds with cumulative counts. Labels are added up; the series that have one label
+/// are there by themselves, too, as `name{call="notify"}`.
 #[derive(Debug, Default)]
 pub struct Scrape {
     histograms: BTreeMap<String, Vec<(f64, f64)>>,
@@ -14,11 +15,10 @@ impl Scrape {
     pub fn parse(text: &str) -> Self {
         let mut scrape = Self::default();
         for line in text.lines() {
-            if let Some((name, bound, count)) = bucket(line) {
-                let buckets = scrape.histograms.entry(name.to_owned()).or_default();
-                match buckets.iter_mut().find(|(known, _)| *known == bound) {
-                    Some((_, total)) => *total += count,
-                    None => buckets.push((bound, count)),
+            if let Some((name, labels, bound, count)) = bucket(line) {
+                scrape.add(name.to_owned(), bound, count);
+                for label in labels.split(',').filter(|label| !label.is_empty()) {
+                    scrape.add(format!("{name}{{{label}}}"), bound, count);
                 }
             }
         }
@@ -26,6 +26,14 @@ impl Scrape {
             buckets.sort_by(|one, other| one.0.total_cmp(&other.0));
         }
         scrape
+    }
+
+    fn add(&mut self, series: String, bound: f64, count: f64) {
+        let buckets = self.histograms.entry(series).or_default();
+        match buckets.iter_mut().find(|(known, _)| *known == bound) {
+            Some((_, total)) => *total += count,
+            None => buckets.push((bound, count)),
+        }
     }
 
     /// What was counted since an earlier scrape of the same process.
@@ -74,17 +82,18 @@ pub fn counter(text: &str, name: &str, label: &str) -> f64 {
         .sum()
 }
 
-fn bucket(line: &str) -> Option<(&str, f64, f64)> {
+/// Name, labels but the bound, bound and count.
+fn bucket(line: &str) -> Option<(&str, &str, f64, f64)> {
     let (name, rest) = line.split_once("_bucket{")?;
     let (labels, count) = rest.rsplit_once("} ")?;
-    let (_, bound) = labels.split_once("le=\"")?;
+    let (labels, bound) = labels.split_once("le=\"")?;
     let bound = bound.split('"').next()?;
     let bound = if bound == "+Inf" {
         f64::INFINITY
     } else {
         bound.parse().ok()?
     };
-    Some((name, bound, count.trim().parse().ok()?))
+    Some((name, labels, bound, count.trim().parse().ok()?))
 }
 
 #[cfg(test)]
@@ -105,6 +114,17 @@ mod tests {
     fn a_counter_is_summed_over_its_other_labels() {
         let text = "c{a=\"x\",b=\"1\"} 2\nc{a=\"x\",b=\"2\"} 3\nc{a=\"y\",b=\"1\"} 5\ncc{a=\"x\"} 7\n";
         assert!((counter(text, "c", "a=\"x\"") - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_series_of_one_label_can_be_looked_at_alone() {
+        let scrape = Scrape::parse(
+            "h_bucket{p=\"n\",call=\"a\",le=\"1\"} 10\nh_bucket{p=\"n\",call=\"a\",le=\"2\"} 10\n\
+             h_bucket{p=\"n\",call=\"b\",le=\"1\"} 0\nh_bucket{p=\"n\",call=\"b\",le=\"2\"} 10\n",
+        );
+        assert!((scrape.quantile("h{call=\"b\"}", 0.5) - 1.5).abs() < 1e-9);
+        assert!((scrape.quantile("h{call=\"a\"}", 0.5) - 0.5).abs() < 1e-9);
+        assert!((scrape.quantile("h", 0.5) - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -118,6 +118,22 @@ fn ask(host: &PluginHost) -> (u16, Value) {
     (response.status, serde_json::from_slice(&response.body).unwrap())
 }
 
+/// The value of a series in a scrape.
+fn sample(host: &PluginHost, series: &str) -> String {
+    let scrape = host.metrics();
+    let value = scrape
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    value
+        .unwrap_or_else(|| panic!("{series} is not in {scrape}"))
+        .to_owned()
+}
+
+fn calls_of(host: &PluginHost, call: &str, result: &str) -> String {
+    let labels = format!("plugin=\"probe\",call=\"{call}\",result=\"{result}\"");
+    sample(host, &format!("vectorizer_plugin_calls_total{{{labels}}}"))
+}
+
 fn state(host: &PluginHost) -> (State, String) {
     let report = host.reports().remove(0);
     (report.state, report.reason)
@@ -168,31 +184,31 @@ fn hints_documents_and_requests_cross_whole() {
 #[test]
 fn a_panic_in_any_call_faults_the_plugin_and_nothing_else() {
     type Call = fn(&PluginHost);
-    let calls: [(&str, Call); 6] = [
-        ("notify", |host| host.notify("c", Op::Upsert, &["a"])),
-        ("event", |host| {
+    let calls: [(&str, &str, Call); 6] = [
+        ("notify", "notify", |host| host.notify("c", Op::Upsert, &["a"])),
+        ("event", "collection_event", |host| {
             host.collection_event(&CollectionEvent::Created("c"))
         }),
-        ("http", |host| assert_eq!(ask(host).0, 500)),
-        ("metrics", |host| drop(host.metrics())),
-        ("health", |host| drop(host.reports())),
-        ("reload", |host| {
+        ("http", "http", |host| assert_eq!(ask(host).0, 500)),
+        ("metrics", "metrics", |host| drop(host.metrics())),
+        ("health", "health", |host| drop(host.reports())),
+        ("reload", "reload", |host| {
             let document = json!({"plugins": {"directory": "/x", "enabled": ["probe"]}});
             host.reload("probe", document.as_object().unwrap()).unwrap_err();
         }),
     ];
-    for (place, call) in calls {
+    for (place, name, call) in calls {
         let folder = tempfile::tempdir().unwrap();
         let host = started(folder.path(), json!({"panic_in": [place]}));
         call(&host);
         let (after, reason) = state(&host);
         assert_eq!(after, State::Faulted, "{place}");
         assert!(reason.contains("panic"), "{place}: {reason}");
-        assert!(
-            host.metrics()
-                .contains("vectorizer_plugin_panics_total{plugin=\"probe\"} 1\n"),
-            "{place}"
+        assert_eq!(
+            sample(&host, "vectorizer_plugin_panics_total{plugin=\"probe\"}"),
+            "1"
         );
+        assert_eq!(calls_of(&host, name, "panicked"), "1", "{place}");
         assert_eq!(ask(&host).0, 503, "{place}: a faulted plugin is not called again");
         host.notify("c", Op::Upsert, &["a"]);
         host.shutdown(Duration::from_secs(1));
@@ -206,11 +222,49 @@ fn a_panic_while_starting_is_the_plugins_own_matter() {
     let (after, reason) = state(&host);
     assert_eq!(after, State::Declared);
     assert!(reason.contains("the probe panics in create"), "{reason}");
+    let refused = "vectorizer_plugin_refused{plugin=\"probe\",reason=\"plugin\"}";
+    assert_eq!(sample(&host, refused), "1");
     assert_eq!(host.route("GET", "/probe"), RouteMatch::NotFound);
 
     let folder = tempfile::tempdir().unwrap();
     let host = started(folder.path(), json!({"panic_in": ["start"]}));
     assert_eq!(state(&host).0, State::Faulted);
+    assert_eq!(calls_of(&host, "start", "panicked"), "1");
+    assert!(
+        !host.metrics().contains("vectorizer_plugin_refused{"),
+        "it was loaded"
+    );
+}
+
+#[test]
+fn calls_are_counted_by_what_came_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = started(folder.path(), json!({}));
+    host.notify("c", Op::Upsert, &["a"]);
+    host.notify("c", Op::Delete, &["a"]);
+    host.collection_event(&CollectionEvent::Created("c"));
+    assert_eq!(ask(&host).0, 200);
+    let document =
+        json!({"plugins": {"directory": "/x", "enabled": ["probe"]}, "probe": {"restart_only": true}});
+    host.reload("probe", document.as_object().unwrap()).unwrap_err();
+    host.shutdown(Duration::from_secs(1));
+    for (call, result, times) in [
+        ("start", "ok", "1"),
+        ("notify", "ok", "2"),
+        ("notify", "refused", "0"),
+        ("collection_event", "ok", "1"),
+        ("http", "ok", "1"),
+        ("reload", "ok", "0"),
+        ("reload", "refused", "1"),
+        ("stop_intake", "ok", "1"),
+        ("drain", "ok", "1"),
+    ] {
+        assert_eq!(calls_of(&host, call, result), times, "{call} {result}");
+    }
+    let took = "vectorizer_plugin_call_duration_seconds_count{plugin=\"probe\",call=\"notify\"}";
+    assert_eq!(sample(&host, took), "2");
+    host.notify("c", Op::Upsert, &["a"]);
+    assert_eq!(sample(&host, took), "2", "who is not called is not counted");
 }
 
 #[test]

@@ -211,7 +211,7 @@ fn a_dead_letter_whose_document_changed_unseen_is_found_by_the_comparison() {
     client.delete("c", &[&batch[3].0]).unwrap();
     // It said once that it has no use for hints, and was not called again.
     let metrics = client.metrics().unwrap();
-    let told = "vectorizer_plugin_notify_seconds_count{plugin=\"nexus\"} 1\n";
+    let told = "vectorizer_plugin_calls_total{plugin=\"nexus\",call=\"notify\",result=\"refused\"} 1\n";
     assert!(metrics.contains(told), "{metrics}");
     assert!(server.stop().unwrap().success());
 

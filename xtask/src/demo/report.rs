@@ -12,7 +12,7 @@ use vectorizer_tests::vectorizer::Vectorizer;
 use vectorizer_tests::scrape::Scrape;
 
 const LAG: &str = "vectorizer_nexus_lag_seconds";
-const HOOK: &str = "vectorizer_plugin_notify_seconds";
+const HOOK: &str = "vectorizer_plugin_call_duration_seconds{call=\"notify\"}";
 /// Neighbourhoods shown.
 const SHOWN: usize = 4;
 /// Texts closer than this are copies of each other.

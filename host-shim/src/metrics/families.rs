@@ -1,156 +1,25 @@
-//! One scrape out of the shim's own metrics and the plugins' texts.
+//! Metric families in a text of the Prometheus format, taken apart to be merged.
 //!
-//! Invariant: whatever a plugin returns, the result is valid Prometheus text with each family once. A plugin has
-//! [`PATIENCE`] to answer; one that is late is asked again only after it came back.
+//! Invariant: a family that [`Family::is_valid`] accepts is valid Prometheus text by itself; what is malformed costs its own
+//! family only.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
-
-use vectorizer_plugin_api::library::PluginInstance;
-
-use crate::plugin::{PluginEntry, State};
-
-/// How long one scrape waits for a plugin.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-pub(crate) fn gather(entries: &[Arc<PluginEntry>]) -> String {
-    let mut text = own(entries);
-    let mut names = family_names(&text);
-    for entry in entries.iter().filter(|entry| entry.callable().is_some()) {
-        let Some(answer) = ask(entry) else { continue };
-        let prefix = format!("vectorizer_{}_", entry.name().replace('-', "_"));
-        for family in families(&answer) {
-            if family.name.starts_with(&prefix) && family.is_valid() && names.insert(family.name.to_owned()) {
-                family.write(&mut text);
-            } else {
-                tracing::debug!(
-                    plugin = entry.name(),
-                    family = family.name,
-                    "metric family left out"
-                );
-            }
-        }
-    }
-    text
-}
-
-/// Asks on a thread of its own, so that a plugin that hangs holds up only that thread.
-fn ask(entry: &Arc<PluginEntry>) -> Option<String> {
-    if !entry.counters.begin_scrape() {
-        return None;
-    }
-    let (send, receive) = mpsc::sync_channel(1);
-    let asked = Arc::clone(entry);
-    let spawned = thread::Builder::new()
-        .name("plugin-metrics".into())
-        .spawn(move || {
-            let answer = asked.call(PluginInstance::metrics);
-            asked.counters.end_scrape();
-            let _ = send.send(answer);
-        });
-    if spawned.is_err() {
-        entry.counters.end_scrape();
-        return None;
-    }
-    match receive.recv_timeout(PATIENCE) {
-        Ok(Ok(text)) => Some(text),
-        Ok(Err(fault)) => {
-            tracing::warn!(plugin = entry.name(), %fault, "no metrics from the plugin");
-            None
-        }
-        Err(_) => {
-            tracing::warn!(plugin = entry.name(), "the plugin's metrics are late");
-            None
-        }
-    }
-}
-
-fn own(entries: &[Arc<PluginEntry>]) -> String {
-    let mut text = String::new();
-    let mut family = |name: &str, kind: &str, help: &str, lines: &dyn Fn(&PluginEntry, &mut String)| {
-        if entries.is_empty() {
-            return;
-        }
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for entry in entries {
-            lines(entry, &mut text);
-        }
-    };
-    family(
-        "vectorizer_plugin_state",
-        "gauge",
-        "1 for the state a plugin is in",
-        &|entry, text| {
-            for state in State::ALL {
-                let value = u8::from(entry.state() == state);
-                let _ = writeln!(
-                    text,
-                    "vectorizer_plugin_state{{plugin=\"{}\",state=\"{}\"}} {value}",
-                    entry.name(),
-                    state.name()
-                );
-            }
-        },
-    );
-    type Read = fn(&PluginEntry) -> &AtomicU64;
-    let counters: [(&str, &str, Read); 3] = [
-        (
-            "vectorizer_plugin_refused_hints_total",
-            "Change hints a plugin did not take",
-            |entry| &entry.counters.refused_hints,
-        ),
-        (
-            "vectorizer_plugin_http_calls_total",
-            "Requests handed to a plugin",
-            |entry| &entry.counters.http_calls,
-        ),
-        (
-            "vectorizer_plugin_panics_total",
-            "Panics caught at a plugin's boundary",
-            |entry| &entry.counters.panics,
-        ),
-    ];
-    for (name, help, read) in counters {
-        family(name, "counter", help, &|entry, text| {
-            let value = read(entry).load(Ordering::Relaxed);
-            let _ = writeln!(text, "{name}{{plugin=\"{}\"}} {value}", entry.name());
-        });
-    }
-    let name = "vectorizer_plugin_notify_seconds";
-    family(
-        name,
-        "histogram",
-        "Time for handing one change batch to a plugin",
-        &|entry, text| {
-            entry
-                .counters
-                .notify
-                .write(name, &format!("plugin=\"{}\"", entry.name()), text);
-        },
-    );
-    text
-}
 
 /// A metric family: its comment lines and samples.
-struct Family<'a> {
-    name: &'a str,
+pub(super) struct Family<'a> {
+    pub(super) name: &'a str,
     comments: Vec<&'a str>,
     samples: Vec<&'a str>,
 }
 
 impl Family<'_> {
-    fn is_valid(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         is_metric_name(self.name)
             && !self.samples.is_empty()
             && self.samples.iter().all(|sample| is_sample(self.name, sample))
     }
 
-    fn write(&self, text: &mut String) {
+    pub(super) fn write(&self, text: &mut String) {
         for line in self.comments.iter().chain(&self.samples) {
             text.push_str(line);
             text.push('\n');
@@ -160,7 +29,7 @@ impl Family<'_> {
 
 /// Splits a text at its `# HELP` and `# TYPE` lines. Samples before the first of them belong to no family and
 /// are dropped.
-fn families(text: &str) -> Vec<Family<'_>> {
+pub(super) fn families(text: &str) -> Vec<Family<'_>> {
     let mut found: Vec<Family<'_>> = Vec::new();
     for line in text.lines() {
         let comment = line
@@ -188,7 +57,7 @@ fn families(text: &str) -> Vec<Family<'_>> {
     found
 }
 
-fn family_names(text: &str) -> HashSet<String> {
+pub(super) fn family_names(text: &str) -> HashSet<String> {
     families(text)
         .into_iter()
         .map(|family| family.name.to_owned())
