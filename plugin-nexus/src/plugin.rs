@@ -13,11 +13,11 @@ use vectorizer_plugin_api::{
 use crate::admin;
 use crate::api::{ApiError, Reply, Router};
 use crate::health::{self, Verdict};
-use crate::logging;
 use crate::page;
 use crate::search;
 use crate::settings::{Environment, Settings, SettingsError};
 use crate::sync::{ACTOR, Engine};
+use crate::telemetry;
 use crate::webhooks;
 use crate::webhooks::outbound;
 
@@ -33,11 +33,13 @@ pub struct NexusPlugin {
 
 impl Plugin for NexusPlugin {
     fn create(host: Host, setup: Setup<'_>) -> Result<Self, Fault> {
-        logging::forward_to(host);
-        let environment = Environment::read(|name| std::env::var(name).ok())
-            .map_err(|error| fault_of(&SettingsError::from(error)))?;
-        let (settings, config) =
-            Settings::open(setup.config, environment, setup.data_dir).map_err(|error| fault_of(&error))?;
+        let opened = telemetry::forwarding(host, || {
+            let environment = Environment::read(|name| std::env::var(name).ok())?;
+            Settings::open(setup.config, environment, setup.data_dir)
+        });
+        let (settings, config) = opened.map_err(|error: SettingsError| fault_of(&error))?;
+        telemetry::start(host, &config.telemetry)
+            .map_err(|error| Fault::new(FaultCode::Invalid, error.to_string()))?;
         let endpoints = admin::endpoints()
             .chain(search::endpoints())
             .chain(outbound::endpoints())
@@ -77,10 +79,9 @@ impl Plugin for NexusPlugin {
     }
 
     fn metrics(&self) -> Result<String, Fault> {
-        let context = self.engine.context();
-        context
-            .metrics
-            .text(context)
+        let metrics = &self.engine.context().metrics;
+        metrics
+            .text(&self.engine)
             .map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))
     }
 

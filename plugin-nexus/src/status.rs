@@ -236,7 +236,7 @@ impl Status {
         let (config, depth) = (context.config(), context.journal.depth());
         let mut waiting = context.journal.depth_by_collection();
         let mut dead = context.journal.dead_letter_counts();
-        let mut totals = context.metrics.totals();
+        let mut totals = context.metrics.sync.totals();
         let configured = config.collections.iter().map(|entry| &entry.name);
         let configured = configured.filter(|name| !name.contains('*'));
         for name in waiting.keys().chain(dead.keys()).chain(configured) {
@@ -250,7 +250,7 @@ impl Status {
             total_deleted: totals.values().map(|totals| totals.deleted).sum(),
             total_errors: totals.values().map(|totals| totals.errors).sum(),
             last_sync: totals.values().filter_map(|totals| totals.last_sync).max(),
-            last_reconcile: context.metrics.last_reconcile(),
+            last_reconcile: context.metrics.jobs.store_compared_at(),
             in_progress: depth.in_flight,
             worker_threads: config.sync.worker_threads,
             queue_depth: depth.total(),

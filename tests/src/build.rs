@@ -74,7 +74,7 @@ impl Artifacts {
                 "--package",
                 "probe-plugin",
                 "--features",
-                "vectorizer-plugin-nexus/cli",
+                "vectorizer-plugin-nexus/cli,vectorizer-plugin-nexus/otlp",
             ]),
             Profile::Release => cargo.arg("--release"),
         };

@@ -181,7 +181,7 @@ fn in_an_hour_of_polling_at_rest_nothing_is_found_and_nothing_is_written() {
         let counted = [
             "sync_total{",
             "relationships_",
-            "enrichments_total{",
+            "enrichment_total{",
             "poll_found_total{",
         ];
         let is_counted = |line: &&str| {

@@ -77,12 +77,11 @@ fn writes(client: &Vectorizer) -> Vec<String> {
         "vectorizer_nexus_sync_total{",
         "vectorizer_nexus_relationships_created_total",
         "vectorizer_nexus_relationships_retracted_total",
-        "vectorizer_nexus_enrichments_total",
+        "vectorizer_nexus_enrichment_total",
     ];
     let text = client.metrics().unwrap();
-    let counts = |line: &&str| {
-        counted.iter().any(|name| line.starts_with(name)) && !line.contains("status=\"unchanged\"")
-    };
+    let counts =
+        |line: &&str| counted.iter().any(|name| line.starts_with(name)) && !line.contains("=\"unchanged\"");
     text.lines().filter(counts).map(str::to_owned).collect()
 }
 
@@ -199,7 +198,7 @@ fn our_own_writes_never_come_round_again() {
         setup.assert_equal(&client);
         let before = writes(&client);
         assert!(
-            before.iter().any(|line| line.contains("enrichments_total")),
+            before.iter().any(|line| line.contains("enrichment_total")),
             "{before:?}"
         );
         // As a Nexus would that tells of everything, whoever did it.

@@ -156,7 +156,7 @@ fn enable(call: &Call<'_>) -> Result<Awaited<Enabled>, ApiError> {
             "must be a whole number from 1 to 1000",
         ));
     }
-    let order = Order::requested(JobKind::Backfill, jobs::correlation_of(call.request));
+    let order = Order::requested(JobKind::Backfill, call.correlation_id.to_owned());
     let (name, assigned) = (collection.clone(), domain.clone());
     let details = json!({"collection": collection, "domain": domain});
     let deed = Deed::of(call, "collection.enabled", details);

@@ -340,7 +340,7 @@ fn reclassify(call: &Call<'_>) -> Result<jobs::Ordered, ApiError> {
     let order = Order {
         collections: scope,
         force: true,
-        ..Order::requested(JobKind::Backfill, jobs::correlation_of(call.request))
+        ..Order::requested(JobKind::Backfill, call.correlation_id.to_owned())
     };
     jobs::ordered(call, order)
 }

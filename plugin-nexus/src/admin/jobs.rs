@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use vectorizer_plugin_api::{FaultCode, Request};
+use vectorizer_plugin_api::FaultCode;
 
 use super::write_down;
 use crate::api::{ApiError, Call, Endpoint, Parameter};
 use crate::sync::Context;
 use crate::sync::jobs::{
-    Finding, GraphScope, Job, JobError, JobKind, JobState, Order, Phase, Sample, Trigger, correlation,
+    Finding, GraphScope, Job, JobError, JobKind, JobState, Order, Phase, Sample, Trigger,
 };
 
 const LIMIT: &[Parameter] = &[Parameter::count("limit", "Most jobs of the answer", 20, 1_000)];
@@ -228,7 +228,7 @@ fn trigger(call: &Call<'_>) -> Result<Ordered, ApiError> {
         collections: scope,
         force: wanted.force_resync,
         batch_size: wanted.batch_size,
-        ..Order::requested(JobKind::Backfill, correlation_of(call.request))
+        ..Order::requested(JobKind::Backfill, call.correlation_id.to_owned())
     };
     ordered(call, order)
 }
@@ -246,7 +246,7 @@ fn reconcile(call: &Call<'_>) -> Result<Ordered, ApiError> {
         collections: scope,
         dry_run: wanted.dry_run,
         graph,
-        ..Order::requested(JobKind::Reconcile, correlation_of(call.request))
+        ..Order::requested(JobKind::Reconcile, call.correlation_id.to_owned())
     };
     ordered(call, order)
 }
@@ -307,15 +307,6 @@ fn is_known(context: &Context, name: &str) -> Result<bool, ApiError> {
         || context.journal.dead_letter_counts().contains_key(name))
 }
 
-/// The id that the request gives for what comes of it, or one that is drawn.
-pub(super) fn correlation_of(request: &Request) -> String {
-    let given = ["x-correlation-id", "x-request-id"]
-        .into_iter()
-        .filter_map(|name| request.header(name))
-        .find(|id| correlation::is_sane(id));
-    given.map_or_else(correlation::drawn, str::to_owned)
-}
-
 /// Takes an order, and writes down who gave it.
 pub(super) fn ordered(call: &Call<'_>, order: Order) -> Result<Ordered, ApiError> {
     let (number, job) = submit(call.context(), order)?;
@@ -326,7 +317,7 @@ pub(super) fn ordered(call: &Call<'_>, order: Order) -> Result<Ordered, ApiError
     };
     let details = json!({
         "job": number.to_string(), "kind": order.kind, "collections": order.collections, "dry_run": order.dry_run,
-        "force": order.force, "correlation_id": order.correlation_id,
+        "force": order.force,
     });
     write_down(call, "job.ordered", details);
     Ok(Ordered {

@@ -49,7 +49,10 @@ struct Deed {
 }
 
 impl Deed {
-    fn of(call: &Call<'_>, action: &'static str, details: Value) -> Self {
+    fn of(call: &Call<'_>, action: &'static str, mut details: Value) -> Self {
+        if let Value::Object(details) = &mut details {
+            details.insert("correlation_id".to_owned(), call.correlation_id.into());
+        }
         Self {
             by: call.request.caller.name.clone(),
             action,

@@ -59,7 +59,7 @@ fn stats(call: &Call<'_>) -> Result<Stats, ApiError> {
     call.query()?;
     let context = call.context();
     let mut total = Counts::default();
-    let collections = context.metrics.totals().into_iter().map(|(name, totals)| {
+    let collections = context.metrics.sync.totals().into_iter().map(|(name, totals)| {
         let counts = Counts {
             synced: totals.synced,
             deleted: totals.deleted,
@@ -72,7 +72,7 @@ fn stats(call: &Call<'_>) -> Result<Stats, ApiError> {
     });
     let collections = collections.collect();
     let relationships = EdgeType::ALL.into_iter().map(|kind| {
-        let [created, retracted] = context.metrics.edges_of(kind);
+        let [created, retracted] = context.metrics.sync.edges_of(kind);
         (kind.name(), Edges { created, retracted })
     });
     Ok(Stats {

@@ -15,7 +15,27 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Which form of each operation is right on this Nexus, and what the others did",
             capabilities,
         ),
-        Endpoint::choosing("GET", "/health", "Whether all is well, check by check", health).also_answers(503),
+        Endpoint::choosing(
+            "GET",
+            "/health",
+            "Whether all is well, check by check; 503 where somebody has to look",
+            |call| answer(call, |health| !health.is_broken()),
+        )
+        .also_answers(503),
+        Endpoint::choosing(
+            "GET",
+            "/health/live",
+            "Whether all tasks run; 503 where only a restart of the host helps",
+            |call| answer(call, |health| health.live),
+        )
+        .also_answers(503),
+        Endpoint::choosing(
+            "GET",
+            "/health/ready",
+            "Whether a change that comes now is in the graph soon; 503 where it is not",
+            |call| answer(call, |health| health.ready),
+        )
+        .also_answers(503),
         Endpoint::raw::<serde_json::Map<String, serde_json::Value>>(
             "GET",
             "/openapi.json",
@@ -39,9 +59,9 @@ fn capabilities(call: &Call<'_>) -> Result<CapabilityReport, ApiError> {
     Ok(CapabilityReport::of(call.context()))
 }
 
-/// 503 where something is broken, so that a probe needs not read the answer.
-fn health(call: &Call<'_>) -> Result<(u16, Health), ApiError> {
+/// 503 where it is not as it should be, so that a probe needs not read the answer.
+fn answer(call: &Call<'_>, is_well: fn(&Health) -> bool) -> Result<(u16, Health), ApiError> {
     call.query()?;
     let health = Health::of(call.context());
-    Ok((if health.is_broken() { 503 } else { 200 }, health))
+    Ok((if is_well(&health) { 200 } else { 503 }, health))
 }

@@ -27,6 +27,8 @@ pub(crate) struct Call<'a> {
     pub(super) parameters: &'static [Parameter],
     /// The description of the API, in JSON.
     pub(crate) description: &'a [u8],
+    /// What ties it to all that comes of it.
+    pub(crate) correlation_id: &'a str,
 }
 
 impl Call<'_> {

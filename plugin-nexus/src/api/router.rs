@@ -2,13 +2,17 @@
 //!
 //! The host has found the route and checked the caller already; both are done again here, since it costs nothing and a host may err.
 
+use std::time::Instant;
+
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
-use vectorizer_plugin_api::{Access, Request, Role, Route};
+use tracing::Instrument as _;
+use vectorizer_plugin_api::{Access, Request, Response, Role, Route};
 
 use super::admission::Admission;
 use super::endpoint::{Call, Endpoint, Reply};
 use super::{ApiError, openapi};
+use crate::correlation;
 use crate::strict_json;
 use crate::sync::Engine;
 
@@ -79,6 +83,33 @@ impl Router {
 
     /// Answers a request. Blocks while the journal or files are worked with.
     pub(crate) fn answer(&self, engine: &Engine, request: &Request) -> Reply {
+        let begun = Instant::now();
+        let correlation_id = correlation::of_request(request);
+        let span = tracing::info_span!(
+            "request",
+            correlation_id,
+            method = request.method,
+            path = request.path,
+            caller = request.caller.name,
+        );
+        let reply = span.in_scope(|| self.reply(engine, request, &correlation_id));
+        let finish = move |mut response: Response| {
+            let took_ms = begun.elapsed().as_secs_f64() * 1e3;
+            tracing::debug!(status = response.status, took_ms, "a request was answered");
+            response
+                .headers
+                .push((correlation::HEADER.to_owned(), correlation_id));
+            response
+        };
+        match reply {
+            Reply::Now(response) => Reply::Now(span.in_scope(|| finish(response))),
+            Reply::Later(response) => {
+                Reply::Later(Box::pin(async move { finish(response.await) }.instrument(span)))
+            }
+        }
+    }
+
+    fn reply(&self, engine: &Engine, request: &Request, correlation_id: &str) -> Reply {
         match self.admit(engine, request) {
             Ok((endpoint, place)) => {
                 let call = Call {
@@ -87,6 +118,7 @@ impl Router {
                     place,
                     parameters: endpoint.parameters,
                     description: &self.description,
+                    correlation_id,
                 };
                 (endpoint.call)(&call, endpoint.status)
             }

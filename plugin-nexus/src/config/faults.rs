@@ -78,6 +78,12 @@ impl Faults {
         }
     }
 
+    pub(super) fn share(&mut self, key: &str, value: f64) {
+        if !(0.0..=1.0).contains(&value) {
+            self.add(key, &format!("{value} is out of range; allowed are 0 to 1"));
+        }
+    }
+
     pub(super) fn into_result(self) -> Result<(), ConfigError> {
         if self.0.is_empty() {
             Ok(())

@@ -21,6 +21,7 @@ mod search;
 mod similarity;
 mod structure;
 mod sync;
+mod telemetry;
 mod webhooks;
 
 use std::collections::BTreeSet;
@@ -53,6 +54,7 @@ pub use similarity::{
 };
 pub use structure::Structure;
 pub use sync::{OverflowPolicy, Sync, SyncMode};
+pub use telemetry::{Telemetry, Traces};
 pub use webhooks::{Inbound, Outbound, Webhooks};
 
 use faults::Faults;
@@ -129,6 +131,9 @@ pub struct Config {
     /// How often the plugin may be steered and looked at.
     #[serde(default)]
     pub admin: Admin,
+    /// What is told of the plugin's own work: metrics, log lines, health, traces.
+    #[serde(default)]
+    pub telemetry: Telemetry,
     /// Payload properties that are copied to the node, by name, from the payload's root or its `metadata`.
     #[serde(default = "default_properties")]
     pub properties: BTreeSet<String>,
@@ -289,13 +294,7 @@ impl Config {
         self.limits.check("limits", faults);
         self.breaker.check("breaker", faults);
         self.reconcile.check("reconcile", faults);
-        let sample = self.verify.sample;
-        if !(0.0..=1.0).contains(&sample) {
-            faults.add(
-                "verify.sample",
-                &format!("{sample} is out of range; allowed are 0 to 1"),
-            );
-        }
+        faults.share("verify.sample", self.verify.sample);
         faults.range(
             "verify.first_batches",
             self.verify.first_batches.into(),
@@ -310,6 +309,7 @@ impl Config {
         self.search.check("search", faults);
         self.audit.check("audit", faults);
         self.admin.check("admin", faults);
+        self.telemetry.check("telemetry", faults);
         self.poller.check("poller", faults);
         self.webhooks.check("webhooks", faults);
         collection::check(

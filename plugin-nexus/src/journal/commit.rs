@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::changes::Changes;
 use super::failure::{Failure, bounded};
+use super::outbox::Happened;
 use super::pending::{Hint, Standing};
 use super::timing::Moment;
 use super::{
@@ -98,6 +99,11 @@ impl Journal {
         let now = moment.instant;
         let mut changes = Changes::default();
         let mut done: HashMap<Arc<str>, Work> = HashMap::with_capacity(outcomes.len());
+        let since: HashMap<&Arc<str>, u64> = batch
+            .claims
+            .iter()
+            .map(|claim| (&claim.id, claim.since_micros))
+            .collect();
         let refused: HashSet<&Arc<str>> = refusals.iter().map(|refusal| &refusal.id).collect();
         let verdicts = {
             let mut desk = self.desk.lock();
@@ -113,7 +119,12 @@ impl Journal {
                     desk.ended_lives += 1;
                     parted.extend(self.part(&document, &mut changes)?);
                 }
-                events.extend(outcome.event.map(|event| (document, event)));
+                let since = since.get(&outcome.id).copied().unwrap_or(moment.unix_micros);
+                events.extend(outcome.event.map(|event| Happened {
+                    document,
+                    event,
+                    since_micros: since,
+                }));
                 done.insert(outcome.id, outcome.left);
             }
             for refusal in refusals {
@@ -146,8 +157,12 @@ impl Journal {
             }
             let mut sentences = self.judge(&desk, batch, refusals, moment, &mut changes)?;
             for sentence in &mut sentences {
-                let event = sentence.event.take();
-                events.extend(event.map(|event| (sentence.document.clone(), event)));
+                let since = since.get(&sentence.document.id).copied();
+                events.extend(sentence.event.take().map(|event| Happened {
+                    document: sentence.document.clone(),
+                    event,
+                    since_micros: since.unwrap_or(moment.unix_micros),
+                }));
             }
             let messages = self.outbox.lock().address(&events, moment, &mut changes)?;
             self.disk.apply(&changes)?;

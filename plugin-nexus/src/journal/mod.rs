@@ -100,6 +100,21 @@ impl Depth {
     pub fn total(&self) -> usize {
         self.nodes + self.edges + self.enrichment
     }
+
+    /// Those of a stage and a priority.
+    #[must_use]
+    pub fn of(&self, stage: Stage, priority: Priority) -> usize {
+        let all = match stage {
+            Stage::Nodes => self.nodes,
+            Stage::Edges => self.edges,
+            Stage::Enrichment => self.enrichment,
+        };
+        let bulk = self.bulk[stage.index()].min(all);
+        match priority {
+            Priority::Interactive => all - bulk,
+            Priority::Bulk => bulk,
+        }
+    }
 }
 
 impl DocumentId {
@@ -121,6 +136,8 @@ pub struct Depth {
     pub edges: usize,
     /// Documents whose payloads wait for what the graph says of them.
     pub enrichment: usize,
+    /// How many of each stage are bulk work.
+    bulk: [usize; 3],
     /// Documents that failed and wait for another attempt; counted above too.
     pub waiting: usize,
     /// Documents at work; counted above too.

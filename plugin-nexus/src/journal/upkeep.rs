@@ -54,6 +54,8 @@ pub struct Condition {
     pub rebuilt_micros: u64,
     /// Bytes on disk, at the last look.
     pub bytes: u64,
+    /// Free bytes on the same volume; null where nobody knows.
+    pub free_bytes: Option<u64>,
 }
 
 impl Condition {
@@ -78,6 +80,7 @@ impl Condition {
             rebuilt_micros: if because.is_some() { now_micros } else { 0 },
             rebuilt_because: because,
             bytes: 0,
+            free_bytes: None,
         }
     }
 
@@ -114,6 +117,7 @@ impl Journal {
     pub fn condition(&self) -> Condition {
         let mut condition = self.condition.lock().clone();
         condition.failure = self.disk.vault.failure().map(|failure| failure.to_string());
+        condition.free_bytes = self.disk.vault.free_bytes();
         condition
     }
 

@@ -221,6 +221,11 @@ impl Vault {
         self.medium.is_there()
     }
 
+    /// Bytes that are free where it is.
+    pub(super) fn free_bytes(&self) -> Option<u64> {
+        self.medium.free_bytes()
+    }
+
     /// Bytes of all keys and values.
     pub(super) fn live_bytes(&self) -> Result<u64, StorageError> {
         let (mut bytes, mut from) = (0, Vec::new());

@@ -1,5 +1,6 @@
 //! What is to be done, and who does it: the terms in which lanes and the journal talk.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::DocumentId;
@@ -86,6 +87,17 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Nodes, Self::Edges, Self::Enrichment];
+
+    pub(super) fn index(self) -> usize {
+        match self {
+            Self::Nodes => 0,
+            Self::Edges => 1,
+            Self::Enrichment => 2,
+        }
+    }
+
     /// Whether it changes the graph.
     #[must_use]
     pub fn writes_graph(self) -> bool {
@@ -113,6 +125,20 @@ pub enum Priority {
     Interactive,
     /// Imports, comparisons, backfills: much at once, and nobody waits for a single one.
     Bulk,
+}
+
+impl Priority {
+    /// All of them, the more urgent first.
+    pub const ALL: [Self; 2] = [Self::Interactive, Self::Bulk];
+
+    /// The priority, for metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Bulk => "bulk",
+        }
+    }
 }
 
 /// One claimed document.
@@ -154,6 +180,18 @@ impl Batch {
             number: 0,
             ended_lives: 0,
         }
+    }
+
+    /// Its number in this run, for logs.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The moments of the changes that it is there for, by which they are named ([`crate::correlation`]).
+    #[must_use]
+    pub fn moments(&self) -> BTreeSet<u64> {
+        self.claims.iter().map(|claim| claim.since_micros).collect()
     }
 
     /// A part of it.

@@ -15,6 +15,7 @@ use super::answer::{self, Health, Names, ServerStats, Stats};
 use super::config::NexusConfig;
 use super::error::NexusError;
 use super::exchange::{Exchange, Wire};
+use super::figures::StatementFigures;
 use super::pace::Pace;
 use super::process::Process;
 use super::retry::RetryPolicy;
@@ -27,6 +28,7 @@ pub struct NexusClient {
     pub(super) addresses: Addresses,
     pub(super) pool_size: usize,
     pub(super) retry: RetryPolicy,
+    pub(super) figures: Option<StatementFigures>,
     pace: Pace,
     exchange: Exchange,
 }
@@ -46,8 +48,16 @@ impl NexusClient {
             addresses,
             pool_size: config.pool_size.max(1),
             retry: config.retry,
+            figures: None,
             pace: Pace::new(config.ceilings),
         })
+    }
+
+    /// Counts statements there.
+    #[must_use]
+    pub fn counting(mut self, figures: StatementFigures) -> Self {
+        self.figures = Some(figures);
+        self
     }
 
     /// How fast this server is worked with.

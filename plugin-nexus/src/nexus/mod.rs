@@ -16,12 +16,14 @@ mod address;
 mod answer;
 mod client;
 mod config;
+mod echo;
 mod error;
 mod exchange;
 mod fault;
 #[cfg(test)]
 mod faulty_server;
 mod fence;
+mod figures;
 mod pace;
 mod process;
 #[cfg(any(test, fuzzing))]
@@ -42,6 +44,7 @@ pub use error::NexusError;
 pub(crate) use error::in_one_line;
 pub(crate) use exchange::retry_after;
 pub use fault::{Blame, FaultClass};
+pub use figures::StatementFigures;
 pub use pace::{Ceilings, LONGEST_PAUSE, Pace, PaceReport, Waits};
 pub use process::Process;
 pub use retry::RetryPolicy;

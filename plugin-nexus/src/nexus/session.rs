@@ -6,10 +6,12 @@
 //! at a statement takes its turn by the server's [`Pace`](super::Pace), which learns of every overload.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 use url::Url;
 
 use super::answer::Rows;
@@ -63,13 +65,15 @@ impl Session {
         let body = serde_json::to_vec(&json!({"query": statement.text(), "params": statement.params()}))
             .map_err(|error| NexusError::setup(format!("`{name}` cannot be serialised: {error}")))?;
         let body = Bytes::from(body);
+        let span = tracing::debug_span!("statement", statement = name);
         retrying(&self.retry, rand::random::<f64>, || {
-            self.attempt(body.clone(), name)
+            self.attempt(body.clone(), statement)
         })
+        .instrument(span)
         .await
     }
 
-    async fn attempt(&self, body: Bytes, name: &'static str) -> Result<Rows, NexusError> {
+    async fn attempt(&self, body: Bytes, statement: &Statement) -> Result<Rows, NexusError> {
         let _slot = self
             .slots
             .acquire()
@@ -85,11 +89,27 @@ impl Session {
         if self.is_ended() {
             return Err(NexusError::SessionEnded);
         }
-        let answer = self.exchanged(body, name).await;
+        let answer = self.exchanged(body, statement).await;
         self.client.heed(answer)
     }
 
-    async fn exchanged(&self, body: Bytes, name: &'static str) -> Result<Rows, NexusError> {
+    async fn exchanged(&self, body: Bytes, statement: &Statement) -> Result<Rows, NexusError> {
+        let (begun, name) = (Instant::now(), statement.name());
+        let answer = self.exchange_once(body, name).await;
+        let answer = answer.map_err(|error| error.without_echo(statement.params()));
+        let took = begun.elapsed();
+        if let Some(figures) = &self.client.figures {
+            figures.count(name, &answer, took);
+        }
+        let took_ms = took.as_secs_f64() * 1e3;
+        match &answer {
+            Ok(rows) => tracing::debug!(took_ms, rows = rows.rows().len(), "a statement was answered"),
+            Err(error) => tracing::debug!(took_ms, %error, "a statement failed"),
+        }
+        answer
+    }
+
+    async fn exchange_once(&self, body: Bytes, name: &'static str) -> Result<Rows, NexusError> {
         let response = match self.exchange.post(&self.cypher, body, name).await {
             // Refused at the fence, or not even connected.
             Err(NexusError::Unreachable { .. }) if self.is_ended() => return Err(NexusError::SessionEnded),

@@ -34,7 +34,7 @@ pub(crate) enum Applies {
 }
 
 /// Keys and sections that parts are made with at the start.
-const FIXED: [&str; 10] = [
+const FIXED: [&str; 12] = [
     "enabled",
     "nexus_url",
     "api_key",
@@ -45,6 +45,8 @@ const FIXED: [&str; 10] = [
     "search",
     "audit",
     "webhooks.outbound",
+    "telemetry.hook_timing",
+    "telemetry.traces",
 ];
 const CACHE: &str = "similarity.cache";
 
@@ -86,6 +88,8 @@ pub(super) fn for_now(wanted: &Config, started: &Config) -> Config {
     config.audit = started.audit.clone();
     config.webhooks.outbound = started.webhooks.outbound.clone();
     config.similarity.cache = started.similarity.cache;
+    config.telemetry.hook_timing = started.telemetry.hook_timing;
+    config.telemetry.traces = started.telemetry.traces.clone();
     config
 }
 
@@ -200,7 +204,7 @@ mod tests {
             "enabled": false, "nexus_url": "https://other", "api_key": "k", "connection": {"pool_size": 3, "ca_file": "/x"}, "sync": {"batch_size": 7},
             "breaker": {"open_ms": 3}, "search": {"lexical": {"enabled": false}}, "audit": {"enabled": false},
             "webhooks": {"outbound": {"timeout_ms": 3000}, "inbound": {"tolerance_seconds": 7}}, "similarity": {"cache": {"entries": 0}, "top_k": 3},
-            "collections": [{"name": "c"}], "poller": {"mode": "on"}, "entities": {"enabled": false},
+            "collections": [{"name": "c"}], "poller": {"mode": "on"}, "entities": {"enabled": false}, "telemetry": {"hook_timing": false, "log_lines_per_minute": 1, "traces": {"sample": 0.5}},
         }));
         let now = for_now(&wanted, &started);
         let left = difference(&now, &wanted);

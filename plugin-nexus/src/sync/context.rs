@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
+use tracing::Span;
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields};
 use vectorizer_plugin_api::{Fault, FaultCode, Host};
 
@@ -23,14 +24,17 @@ use super::relations::{DeriveError, Deriver, OrphanSweep};
 use super::search_cache::SearchCache;
 use crate::audit_log::AuditLog;
 use crate::config::{Collection, Config};
+use crate::correlation::ChangeNames;
 use crate::domains::Knowledge;
 use crate::graph::{ForeignType, GraphError};
+use crate::health::History;
 pub(crate) use crate::journal::unix_micros as now_micros;
 use crate::journal::{Journal, Work};
 use crate::lexical::Lexical;
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
 use crate::settings::Settings;
+use crate::telemetry;
 use crate::webhooks::outbound::Outbound;
 
 /// Threads among which the searches of a batch are shared out at most: the store serves others, too.
@@ -48,6 +52,8 @@ pub struct Context {
     pub host: Host,
     /// The way to Nexus; what is there is reached through the link.
     pub client: Arc<NexusClient>,
+    /// How changes are called.
+    pub changes: ChangeNames,
     /// What is to be done, and what was.
     pub journal: Journal,
     /// Whether Nexus may be written to.
@@ -58,6 +64,8 @@ pub struct Context {
     pub jobs: Jobs,
     /// What is counted.
     pub metrics: Metrics,
+    /// How all was when it was last looked at.
+    pub health: History,
     /// Nodes that nobody is related to.
     pub orphans: OrphanSweep,
     /// What is learned from labelled documents.
@@ -118,6 +126,7 @@ impl Context {
         config: Arc<Config>,
         host: Host,
         client: Arc<NexusClient>,
+        changes: ChangeNames,
         journal: Journal,
         metrics: Metrics,
         outbound: Outbound,
@@ -138,9 +147,11 @@ impl Context {
             settings,
             host,
             client,
+            changes,
             journal,
             link: Link::default(),
             metrics,
+            health: History::default(),
             orphans: OrphanSweep::default(),
             learning: Learning::default(),
             outbound,
@@ -184,6 +195,7 @@ impl Context {
         self.in_force
             .replace(Arc::clone(&config), Knowledge { model, labels })?;
         self.client.pace().set_ceilings(config.limits.ceilings());
+        telemetry::adopt(&config.telemetry);
         drop(still);
         self.learning.ask();
         let everywhere = general(&before) != general(&config);
@@ -243,8 +255,8 @@ impl Context {
         self: &Arc<Self>,
         call: impl FnOnce(&Self) -> Result<T, StageFault> + Send + 'static,
     ) -> Result<T, StageFault> {
-        let context = Arc::clone(self);
-        tokio::task::spawn_blocking(move || call(&context)).await?
+        let (context, span) = (Arc::clone(self), Span::current());
+        tokio::task::spawn_blocking(move || span.in_scope(|| call(&context))).await?
     }
 
     /// As [`Context::blocking`], with the items shared out among a few threads. The answers are in the order of the items.
@@ -264,8 +276,10 @@ impl Context {
         while !items.is_empty() {
             let rest = items.split_off(share.min(items.len()));
             let part = std::mem::replace(&mut items, rest);
-            let (context, call) = (Arc::clone(self), call.clone());
-            tasks.push(tokio::task::spawn_blocking(move || call(&context, part)));
+            let (context, call, span) = (Arc::clone(self), call.clone(), Span::current());
+            tasks.push(tokio::task::spawn_blocking(move || {
+                span.in_scope(|| call(&context, part))
+            }));
         }
         let mut answers = Vec::new();
         for task in tasks {

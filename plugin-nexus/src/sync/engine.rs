@@ -1,6 +1,7 @@
 //! The engine: the plugin's threads, tasks and files, from opening to the end.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -19,12 +20,15 @@ use super::keeper::Keeper;
 use super::{jobs, lane, learning, poller, supervisor, sweep};
 use crate::audit_log::AuditLog;
 use crate::config::Config;
+use crate::correlation::ChangeNames;
+use crate::health;
 use crate::journal::{Durability, Intake, IntakeEvent, Journal, Journaling, Stage, Unjournaled, Work, split};
 use crate::kill_point::kill_point;
 use crate::lexical::{self, Lexical};
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
 use crate::settings::Settings;
+use crate::telemetry;
 use crate::webhooks::outbound::{self, Outbound};
 
 /// How long the runtime's last threads are waited for.
@@ -38,6 +42,7 @@ pub struct Engine {
     keeper: Keeper,
     /// Asked at every hook.
     durability: Durability,
+    hook_timing: bool,
     taking: AtomicBool,
     stop: watch::Sender<bool>,
     running: Mutex<Option<Running>>,
@@ -61,7 +66,9 @@ impl Engine {
         data_dir: &Path,
     ) -> Result<Self, Fault> {
         let internal = |error: &dyn std::fmt::Display| Fault::new(FaultCode::Internal, error.to_string());
+        let metrics = Metrics::new().map_err(|error| internal(&error))?;
         let client = NexusClient::new(config.client()).map_err(|error| internal(&error))?;
+        let client = client.counting(metrics.nexus.statements());
         let journal = Journal::open(&data_dir.join("journal"), config.sync.journal())
             .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
         let outbound = Outbound::open(&config.webhooks.outbound, data_dir);
@@ -78,7 +85,6 @@ impl Engine {
             true => Lexical::open(&config.search.lexical, data_dir),
             false => None,
         };
-        let metrics = Metrics::new().map_err(|error| internal(&error))?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("nexus-sync")
@@ -86,11 +92,16 @@ impl Engine {
             .build()
             .map_err(|error| internal(&error))?;
         let durability = config.sync.durability;
+        let hook_timing = config.telemetry.hook_timing;
+        let installation = journal
+            .installation()
+            .map_err(|error| Fault::new(FaultCode::Unavailable, error.to_string()))?;
         let context = Context::new(
             settings,
             config,
             host,
             Arc::new(client),
+            ChangeNames::of(&installation),
             journal,
             metrics,
             outbound,
@@ -103,6 +114,7 @@ impl Engine {
         let keeper = Keeper::start(Arc::clone(&context)).map_err(|error| internal(&error))?;
         Ok(Self {
             durability,
+            hook_timing,
             keeper,
             taking: AtomicBool::new(context.config().enabled),
             context,
@@ -122,19 +134,31 @@ impl Engine {
         }
         let version = json!({"version": env!("CARGO_PKG_VERSION")});
         self.context.audit_log.record(ACTOR, "sync.started", &version);
-        if let Some(Running { runtime, tasks }) = self.running.lock().as_mut() {
-            let context = || Arc::clone(&self.context);
-            tasks.push(runtime.spawn(supervisor::supervise(context(), self.stop.subscribe())));
-            tasks.push(runtime.spawn(sweep::run(context(), self.stop.subscribe())));
-            tasks.push(runtime.spawn(jobs::run(context(), self.stop.subscribe())));
-            tasks.push(runtime.spawn(learning::run(context(), self.stop.subscribe())));
-            tasks.push(runtime.spawn(outbound::run(context(), self.stop.subscribe())));
-            tasks.push(runtime.spawn(poller::run(context(), self.stop.subscribe())));
-            tasks.push(runtime.spawn(lexical::run(context(), self.stop.subscribe())));
-            tasks.push(runtime.spawn(lane::run(context(), Stage::Edges, self.stop.subscribe())));
-            tasks.push(runtime.spawn(lane::run(context(), Stage::Enrichment, self.stop.subscribe())));
-            for _ in 0..self.context.config().sync.worker_threads {
-                tasks.push(runtime.spawn(lane::run(context(), Stage::Nodes, self.stop.subscribe())));
+        let Some(Running { runtime, tasks }) = &mut *self.running.lock() else {
+            return;
+        };
+        let context = || Arc::clone(&self.context);
+        let stop = || self.stop.subscribe();
+        let mut spawn = |duty, task: BoxFuture| {
+            let watch = Watch::over(duty, context(), stop());
+            tasks.push(runtime.spawn(async move {
+                let _watch = watch;
+                task.await;
+            }));
+        };
+        spawn("health", Box::pin(health::watch(context(), stop())));
+        spawn("supervisor", Box::pin(supervisor::supervise(context(), stop())));
+        spawn("sweep", Box::pin(sweep::run(context(), stop())));
+        spawn("jobs", Box::pin(jobs::run(context(), stop())));
+        spawn("learning", Box::pin(learning::run(context(), stop())));
+        spawn("webhooks", Box::pin(outbound::run(context(), stop())));
+        spawn("poller", Box::pin(poller::run(context(), stop())));
+        spawn("words", Box::pin(lexical::run(context(), stop())));
+        let lanes = self.context.config().sync.worker_threads;
+        self.context.metrics.lanes.run(Stage::Nodes, lanes);
+        for (stage, count) in [(Stage::Nodes, lanes), (Stage::Edges, 1), (Stage::Enrichment, 1)] {
+            for _ in 0..count {
+                spawn(stage.name(), Box::pin(lane::run(context(), stage, stop())));
             }
         }
     }
@@ -166,7 +190,12 @@ impl Engine {
     /// [`FaultCode::Closed`] once the intake was stopped; [`FaultCode::Unsupported`] while it is switched off; with [`Durability::Group`] [`FaultCode::Unavailable`] where the
     /// hint is not on disk: the comparison at the next start finds it.
     pub fn notify(&self, batch: ChangeBatch<'_>) -> Result<(), FaultCode> {
-        self.take(|| IntakeEvent::documents(batch.collection(), batch.ids(), batch.at_unix_micros()))
+        let queue = &self.context.metrics.queue;
+        let began = self.hook_timing.then(|| queue.hook_began()).flatten();
+        let taken =
+            self.take(|| IntakeEvent::documents(batch.collection(), batch.ids(), batch.at_unix_micros()));
+        queue.hook_ended(began);
+        taken
     }
 
     /// Takes an event of a whole collection: it is compared with the store, both names of a renamed one.
@@ -247,6 +276,7 @@ impl Engine {
             }
             clean
         });
+        telemetry::flush();
         runtime.shutdown_timeout(RUNTIME_GRACE);
         self.keeper.stop();
         self.context
@@ -257,6 +287,33 @@ impl Engine {
         let details = json!({"left": left, "clean": clean});
         self.context.audit_log.record(ACTOR, "sync.stopped", &details);
         Ok(left as u64)
+    }
+}
+
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Sees a task end though nobody asked for it: by a panic.
+struct Watch {
+    duty: &'static str,
+    context: Arc<Context>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Watch {
+    fn over(duty: &'static str, context: Arc<Context>, stop: watch::Receiver<bool>) -> Self {
+        Self { duty, context, stop }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !*self.stop.borrow() {
+            self.context.health.died(self.duty);
+            tracing::error!(
+                task = self.duty,
+                "a task of the plugin died; only a restart of the host brings it back"
+            );
+        }
     }
 }
 
@@ -274,22 +331,34 @@ impl Journaling for Absorber {
     fn absorb(&self, event: IntakeEvent) {
         let Self(context) = self;
         kill_point("enqueue");
+        let moment = match &event {
+            IntakeEvent::Documents { at_micros, ends, .. } if !ends.is_empty() => {
+                context.changes.moment(*at_micros)
+            }
+            _ => 0,
+        };
         let result = match &event {
             IntakeEvent::Documents {
                 collection,
                 ids,
                 ends,
-                at_micros,
+                at_micros: _,
             } if !ends.is_empty() && context.config().syncs(collection) => {
                 let journal = &context.journal;
                 if let Some(lexical) = &context.lexical {
                     lexical.changed(collection, split(ids, ends));
                 }
+                tracing::debug!(
+                    correlation_id = %context.changes.name(moment),
+                    collection = %collection,
+                    documents = ends.len(),
+                    "changes were taken in"
+                );
                 let ids = split(ids, ends);
                 if ends.len() < BULK {
-                    journal.add(collection, ids, Work::NODE, *at_micros)
+                    journal.add(collection, ids, Work::NODE, moment)
                 } else {
-                    journal.add_bulk(collection, ids, Work::NODE, *at_micros)
+                    journal.add_bulk(collection, ids, Work::NODE, moment)
                 }
             }
             IntakeEvent::Documents { .. } => Ok(()),
@@ -305,7 +374,7 @@ impl Journaling for Absorber {
         if let Err(error) = result {
             // The hints are pending in memory. They are written when the storage is back; should the process end before,
             // the next start compares.
-            context.metrics.unjournaled(&error);
+            context.metrics.queue.unjournaled(&error);
         }
     }
 

@@ -3,12 +3,13 @@
 //! While a batch of edges is being written, the next is claimed and looked up in the store ([`super::ahead`]). It goes back where
 //! the one at work is not done, Nexus is waited for, or the lane ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tracing::{Instrument as _, Span};
 
 use super::ACTOR;
 use super::ahead::Ahead;
@@ -22,6 +23,7 @@ use super::{ahead, edges, enrichment, nodes};
 use crate::graph::schema::EdgeType;
 use crate::journal::{Batch, Claimable, DocumentId, Outcome, Refusal, Stage, Work};
 use crate::kill_point::kill_point;
+use crate::telemetry;
 
 /// Documents in a batch of the edge stage at least, where there are so many.
 const EDGE_BATCH: usize = 16;
@@ -233,21 +235,62 @@ async fn work(
     ahead: Option<Ahead>,
     permit: &mut Permit<'_>,
 ) -> bool {
+    let moments = batch.moments();
+    let span = span_of(context, stage, &batch, &moments);
+    telemetry::trace_batch(&span, &context.changes, &moments, stage == Stage::Nodes);
+    work_inside(context, connection, stage, batch, ahead, permit)
+        .instrument(span)
+        .await
+}
+
+/// What all lines about a batch have in common.
+fn span_of(context: &Context, stage: Stage, batch: &Batch, moments: &BTreeSet<u64>) -> Span {
+    macro_rules! span {
+        ($name:literal) => {
+            tracing::info_span!(
+                $name,
+                batch = batch.number(),
+                stage = stage.name(),
+                collection = %batch.collection,
+                documents = batch.claims.len(),
+                correlation_id = context.changes.names(moments),
+            )
+        };
+    }
+    match stage {
+        Stage::Nodes | Stage::Edges => span!("batch"),
+        Stage::Enrichment => span!("enrichment"),
+    }
+}
+
+async fn work_inside(
+    context: &Arc<Context>,
+    connection: &Connection,
+    stage: Stage,
+    batch: Batch,
+    ahead: Option<Ahead>,
+    permit: &mut Permit<'_>,
+) -> bool {
+    tracing::debug!("a batch was claimed");
     kill_point("claimed");
-    let timer = context.metrics.batch_started(stage, &batch);
+    let (begun, at_work) = (Instant::now(), context.metrics.lanes.at_work(stage));
     let result = match Looks::before(context, &batch).await {
         Ok(looks) => attempt(context, connection, stage, &batch, ahead, &looks)
             .await
             .map_err(|fault| (fault, looks)),
         Err(fault) => Err((fault, Looks::default())),
     };
-    drop(timer);
+    context.metrics.sync.batch_ended(stage, &batch, begun.elapsed());
+    drop(at_work);
     let done = result.is_ok();
     match result {
         Ok(()) => permit.succeeded(),
         Err((fault, looks)) => {
             permit.met(&fault);
-            context.metrics.stage_failed(&batch.collection, fault.label());
+            context
+                .metrics
+                .sync
+                .stage_failed(&batch.collection, fault.label());
             match fault {
                 StageFault::Rejected(error) => {
                     let error = error.to_string();
@@ -373,8 +416,9 @@ async fn attempt(
         }
     };
     let now = now_micros();
-    context.metrics.batch_done(stage, batch, &done, now);
-    let summary = summary(stage, batch, &done);
+    context.metrics.sync.batch_done(stage, batch, &done, now);
+    tell(context, stage, batch, &done);
+    let summary = summary(context, stage, batch, &done);
     let effects = context.jobs.effects_of(stage, batch, &done);
     let Done {
         outcomes,
@@ -403,14 +447,46 @@ async fn attempt(
     Ok(())
 }
 
+/// What was done with each document, for who looks closely.
+fn tell(context: &Context, stage: Stage, batch: &Batch, done: &Done) {
+    tracing::debug!(
+        written = done.written.len(),
+        unchanged = done.unchanged,
+        deleted = done.deleted,
+        enriched = done.enriched,
+        failed = done.failed.len(),
+        asserted = done.asserted.values().sum::<usize>(),
+        retracted = done.retracted.values().sum::<usize>(),
+        "a batch is done"
+    );
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    for claim in &batch.claims {
+        tracing::debug!(
+            correlation_id = %context.changes.name(claim.since_micros),
+            id = %claim.id,
+            written = done.written.contains(&claim.id),
+            "{}",
+            match stage {
+                Stage::Nodes => "the node of a document is right",
+                Stage::Edges => "the edges of a document are right",
+                Stage::Enrichment => "the payload of a document says what the graph does",
+            }
+        );
+    }
+}
+
 /// What a batch changed, for the audit log; `None`: nothing.
-fn summary(stage: Stage, batch: &Batch, done: &Done) -> Option<Value> {
+fn summary(context: &Context, stage: Stage, batch: &Batch, done: &Done) -> Option<Value> {
     let edges = |counts: &BTreeMap<EdgeType, usize>| counts.values().sum::<usize>();
     let (asserted, retracted) = (edges(&done.asserted), edges(&done.retracted));
     let changed =
         done.written.len() + done.deleted + done.enriched + done.failed.len() + asserted + retracted;
     (changed > 0).then(|| {
         json!({
+            "batch": batch.number(),
+            "correlation_id": context.changes.names(&batch.moments()),
             "stage": stage.name(),
             "collection": batch.collection,
             "documents": batch.claims.len(),

@@ -155,7 +155,10 @@ impl<'a> Search<'a> {
     }
 
     fn skipped(&self, likeness: u64, reason: Unsearchable) -> Found {
-        self.context.metrics.unsearchable(&self.collection.name, reason);
+        self.context
+            .metrics
+            .sync
+            .unsearchable(&self.collection.name, reason);
         Found::nothing(likeness)
     }
 

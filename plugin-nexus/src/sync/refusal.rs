@@ -90,7 +90,7 @@ pub(super) fn report(context: &Context, collection: &str, refusals: &[Refusal], 
             .iter()
             .find(|refusal| refusal.id == verdict.id)
             .map_or("", |refusal| &refusal.cause);
-        context.metrics.document_failed(collection, cause);
+        context.metrics.sync.document_failed(collection, cause);
         let attempts = verdict.attempts;
         match verdict.fate {
             Fate::Anew => tracing::info!(
@@ -106,7 +106,7 @@ pub(super) fn report(context: &Context, collection: &str, refusals: &[Refusal], 
                 "a document cannot be brought into the graph; it is tried again later"
             ),
             Fate::DeadLetter => {
-                context.metrics.dead_lettered(collection);
+                context.metrics.sync.dead_lettered(collection);
                 tracing::warn!(
                     collection,
                     id = %verdict.id,

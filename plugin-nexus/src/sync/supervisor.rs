@@ -256,7 +256,7 @@ impl<'a> Supervisor<'a> {
             let report = audit(context, &session, remembered.as_ref()).await?;
             let report = Arc::new(report);
             context.link.set_audit(Arc::clone(&report));
-            context.metrics.audited(&report);
+            context.metrics.nexus.audited(&report);
             if let Some(damage) = &report.damage {
                 tracing::error!(keys = ?report.keys, missing = report.missing, "{damage}");
                 session.end();

@@ -40,7 +40,7 @@ pub(super) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) 
             match result {
                 Ok(0) => {}
                 Ok(deleted) => {
-                    context.metrics.swept(deleted);
+                    context.metrics.sync.swept(deleted);
                     tracing::info!(deleted, "edges that were retracted are deleted");
                 }
                 Err(fault @ StageFault::Link(_)) => {

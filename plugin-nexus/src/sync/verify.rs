@@ -21,7 +21,10 @@ pub(super) async fn verify_nodes(
     }
     let (writes, written): (Vec<_>, Vec<_>) = sample.into_iter().unzip();
     let first = graph.verify_nodes(&written, how).await?;
-    context.metrics.verified(Stage::Nodes, written.len(), first.len());
+    context
+        .metrics
+        .sync
+        .verified(Stage::Nodes, written.len(), first.len());
     if first.is_empty() {
         return Ok(());
     }
@@ -51,7 +54,10 @@ pub(super) async fn verify_edges(
     }
     let (written, rows): (Vec<_>, Vec<_>) = sample.into_iter().unzip();
     let first = graph.verify_edges(&written).await?;
-    context.metrics.verified(Stage::Edges, written.len(), first.len());
+    context
+        .metrics
+        .sync
+        .verified(Stage::Edges, written.len(), first.len());
     if first.is_empty() {
         return Ok(());
     }

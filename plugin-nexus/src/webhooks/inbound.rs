@@ -121,7 +121,7 @@ fn receive(call: &Call<'_>) -> Response {
         Ok(_) => "taken",
         Err(refusal) => refusal.label(),
     };
-    context.metrics.webhook_received(label);
+    context.metrics.enrichment.webhook_received(label);
     match taken {
         Ok((Receipt::Known, _)) => respond(
             200,

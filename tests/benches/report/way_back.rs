@@ -176,7 +176,7 @@ fn webhooks(options: &Options, findings: &mut Findings, server: &Server, nexus: 
     let writes = |client: &Vectorizer| {
         let text = client.metrics().unwrap();
         let counted = |line: &&str| {
-            ["sync_total{", "relationships_", "enrichments_total{"]
+            ["sync_total{", "relationships_", "enrichment_total{"]
                 .iter()
                 .any(|name| line.starts_with(&format!("vectorizer_nexus_{name}")))
         };

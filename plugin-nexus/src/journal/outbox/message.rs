@@ -6,6 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::correlation::{ChangeId, ChangeNames, lower_half};
 use crate::journal::{DocumentId, JournalError};
 
 /// What happened to a document.
@@ -98,7 +99,7 @@ impl Subscriber {
 pub struct Message {
     /// Its place among all messages of the journal.
     pub number: u64,
-    /// Its name for the receiver, the same at every attempt.
+    /// Its name for the receiver, the same at every attempt. The lower half is that of the change's name ([`crate::correlation`]).
     pub id: u128,
     /// Whose subscription it is for.
     pub subscription: u64,
@@ -110,6 +111,19 @@ pub struct Message {
     pub at_micros: u64,
     /// Attempts that failed.
     pub attempts: u32,
+}
+
+impl Message {
+    /// A name for a message that tells of the change at this moment.
+    pub(super) fn draw_id(moment: u64) -> u128 {
+        u128::from(rand::random::<u64>()) << 64 | u128::from(lower_half(moment))
+    }
+
+    /// The name of the change that it tells of.
+    #[must_use]
+    pub fn change(&self, names: &ChangeNames) -> ChangeId {
+        names.whole(self.id as u64)
+    }
 }
 
 /// How a message is called where its receiver sees it.

@@ -44,6 +44,15 @@ pub struct OutboxBounds {
     pub undeliverable: usize,
 }
 
+/// What happened to a document, for whoever wants to be told.
+#[derive(Debug)]
+pub(super) struct Happened {
+    pub(super) document: DocumentId,
+    pub(super) event: Event,
+    /// The moment of the change that it came of.
+    pub(super) since_micros: u64,
+}
+
 /// What there is for one subscription.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mail {
@@ -163,7 +172,7 @@ impl Outbox {
     /// Makes messages of events, for all who want to be told, and puts them among the changes.
     pub(super) fn address(
         &mut self,
-        events: &[(DocumentId, Event)],
+        events: &[Happened],
         moment: Moment,
         changes: &mut Changes,
     ) -> Result<Vec<Message>, JournalError> {
@@ -177,8 +186,13 @@ impl Outbox {
             let mut room = most.saturating_sub(mail.queue.len());
             let missed = mail.missed;
             let wanted =
-                |(document, event): &&(DocumentId, Event)| subscriber.wants(event, &document.collection);
-            for (document, event) in events.iter().filter(wanted) {
+                |happened: &&Happened| subscriber.wants(&happened.event, &happened.document.collection);
+            for Happened {
+                document,
+                event,
+                since_micros,
+            } in events.iter().filter(wanted)
+            {
                 if room == 0 {
                     mail.missed += 1;
                     continue;
@@ -186,7 +200,7 @@ impl Outbox {
                 room -= 1;
                 let message = Message {
                     number: self.next,
-                    id: rand::random(),
+                    id: Message::draw_id(*since_micros),
                     subscription,
                     document: document.clone(),
                     event: event.clone(),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::super::work::{Batch, Claim, Priority, Stage, Work};
 use super::queues::Lines;
-use super::{ALONE_AFTER, Claimed, Micros, Pending, Place, index};
+use super::{ALONE_AFTER, Claimed, Micros, Pending, Place};
 
 /// How long edges wait for a stream of nodes to end.
 const EDGE_PATIENCE: Duration = Duration::from_secs(1);
@@ -54,7 +54,7 @@ impl Pending {
     }
 
     fn claim_of(&mut self, stage: Stage, priority: Priority, most: usize, now: Micros) -> Claimed {
-        let idle = self.in_flight[index(stage)].is_empty();
+        let idle = self.in_flight[stage.index()].is_empty();
         let mut soon = None;
         let Self {
             slots,
@@ -136,7 +136,7 @@ impl Pending {
             Some((collection, claims)) => {
                 let batch = Batch::new(collection, claims, priority);
                 for claim in &batch.claims {
-                    self.in_flight[index(stage)].insert(batch.document(&claim.id));
+                    self.in_flight[stage.index()].insert(batch.document(&claim.id));
                 }
                 Claimed::Batch(batch)
             }

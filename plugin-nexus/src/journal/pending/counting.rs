@@ -47,6 +47,7 @@ impl Pending {
             nodes: self.counts.stages[0],
             edges: self.counts.stages[1],
             enrichment: self.counts.stages[2],
+            bulk: self.counts.bulk,
             waiting: self.counts.waiting,
             in_flight: self.in_flight.iter().map(HashSet::len).sum(),
             oldest: oldest.map_or(Duration::ZERO, |oldest| {

@@ -106,7 +106,41 @@ struct Slot {
 struct Counts {
     /// By stage.
     stages: [usize; 3],
+    /// Those of them that are bulk work.
+    bulk: [usize; 3],
     waiting: usize,
+}
+
+impl Counts {
+    fn add(&mut self, slot: Counted) {
+        self.stages[slot.stage.index()] += 1;
+        self.bulk[slot.stage.index()] += usize::from(slot.is_bulk);
+        self.waiting += usize::from(slot.waits);
+    }
+
+    fn take(&mut self, slot: Counted) {
+        self.stages[slot.stage.index()] -= 1;
+        self.bulk[slot.stage.index()] -= usize::from(slot.is_bulk);
+        self.waiting -= usize::from(slot.waits);
+    }
+}
+
+/// As what a document is counted.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    stage: Stage,
+    is_bulk: bool,
+    waits: bool,
+}
+
+impl Slot {
+    fn counted(&self) -> Counted {
+        Counted {
+            stage: stage_of(self.work),
+            is_bulk: self.priority == Priority::Bulk,
+            waits: self.place == Place::Waiting,
+        }
+    }
 }
 
 /// See the [module](self).
@@ -154,14 +188,6 @@ fn short(count: u32) -> u16 {
     u16::try_from(count).unwrap_or(u16::MAX)
 }
 
-fn index(stage: Stage) -> usize {
-    match stage {
-        Stage::Nodes => 0,
-        Stage::Edges => 1,
-        Stage::Enrichment => 2,
-    }
-}
-
 impl Pending {
     pub(super) fn len(&self) -> usize {
         self.counts.stages.iter().sum()
@@ -187,13 +213,9 @@ impl Pending {
             .slots
             .get_mut(&document.collection)?
             .get_mut(document.id.as_ref() as &str)?;
-        let before = (stage_of(slot.work), slot.place == Place::Waiting);
+        self.counts.take(slot.counted());
         let result = change(slot);
-        let after = (stage_of(slot.work), slot.place == Place::Waiting);
-        self.counts.stages[index(before.0)] -= 1;
-        self.counts.stages[index(after.0)] += 1;
-        self.counts.waiting -= usize::from(before.1);
-        self.counts.waiting += usize::from(after.1);
+        self.counts.add(slot.counted());
         Some(result)
     }
 
@@ -201,8 +223,7 @@ impl Pending {
         if let Some(slots) = self.slots.get_mut(&document.collection)
             && let Some(slot) = slots.remove(document.id.as_ref() as &str)
         {
-            self.counts.stages[index(stage_of(slot.work))] -= 1;
-            self.counts.waiting -= usize::from(slot.place == Place::Waiting);
+            self.counts.take(slot.counted());
             if slots.is_empty() {
                 self.slots.remove(&document.collection);
             }
@@ -336,7 +357,7 @@ impl Pending {
             work,
             priority,
         };
-        self.counts.stages[index(stage_of(work))] += 1;
+        self.counts.add(slot.counted());
         self.slots
             .entry(collection)
             .or_default()

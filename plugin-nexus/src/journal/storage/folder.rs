@@ -216,6 +216,11 @@ impl Medium for Folder {
     fn is_there(&self) -> bool {
         self.path.join(LOCK).exists() && self.generation(*self.current.lock()).join("db").exists()
     }
+
+    fn free_bytes(&self) -> Option<u64> {
+        let volume = rustix::fs::statvfs(&self.path).ok()?;
+        Some(volume.f_bavail.saturating_mul(volume.f_frsize))
+    }
 }
 
 /// Makes a folder that only the service user may read.

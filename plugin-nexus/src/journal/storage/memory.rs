@@ -179,6 +179,10 @@ impl Medium for Memory {
     fn is_there(&self) -> bool {
         !self.0.lock().deleted
     }
+
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
 }
 
 #[derive(Debug)]

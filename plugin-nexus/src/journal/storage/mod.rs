@@ -125,6 +125,9 @@ pub(super) trait Medium: Debug + Send + Sync {
 
     /// Whether the storage in force is still where it was made: somebody may have deleted it under the process.
     fn is_there(&self) -> bool;
+
+    /// Bytes that are free where it is; `None` where nobody knows.
+    fn free_bytes(&self) -> Option<u64>;
 }
 
 /// A storage that was opened.

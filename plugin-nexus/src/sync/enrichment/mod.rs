@@ -18,6 +18,7 @@ mod owned;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use block::{Block, Domain, Entity, Related, Stored};
 use mapped::Settled;
@@ -30,7 +31,7 @@ use vectorizer_plugin_api::model::{Fields, JsonMap, Merge};
 use super::ACTOR;
 use super::across::key;
 use super::connection::Connection;
-use super::context::{Context, now_text, unless_gone};
+use super::context::{Context, now_micros, now_text, unless_gone};
 use super::fault::StageFault;
 use super::fingerprint::ENRICHMENT_KEY;
 use super::lane::{Done, Failed};
@@ -216,6 +217,13 @@ fn write(
     let mut done = Done::default();
     let mut refused: BTreeMap<Arc<str>, String> = BTreeMap::new();
     let mut again: BTreeSet<Arc<str>> = BTreeSet::new();
+    let metrics = &context.metrics.enrichment;
+    let since: HashMap<Arc<str>, u64> = batch
+        .claims
+        .iter()
+        .map(|claim| (Arc::clone(&claim.id), claim.since_micros))
+        .collect();
+    let mut gone = 0;
     for subject in subjects {
         let mut block = describe(context, &subject, around)?;
         let settled = settle(&config.enrichment.mapped, &subject, around);
@@ -242,6 +250,10 @@ fn write(
         match unless_gone(merged) {
             Ok(Some(Merge::Merged)) => {
                 done.enriched += 1;
+                if let Some(since) = since.get(&subject.id) {
+                    let lag = now_micros().saturating_sub(*since);
+                    metrics.shown_after(Duration::from_micros(lag));
+                }
                 for rule in settled.conflicts {
                     write_down(context, collection, id, rule);
                 }
@@ -250,12 +262,19 @@ fn write(
             Ok(Some(Merge::Differs)) => {
                 again.insert(Arc::clone(id));
             }
-            Ok(Some(Merge::Gone) | None) => {}
+            Ok(Some(Merge::Gone) | None) => gone += 1,
             Err(fault) if matches!(fault.code, FaultCode::Invalid | FaultCode::Unsupported) => {
                 refused.insert(Arc::clone(id), fault.to_string());
             }
             Err(fault) => return Err(fault.into()),
         }
+    }
+    for (result, count) in [
+        ("merged", done.enriched),
+        ("unchanged", done.unchanged),
+        ("gone", gone),
+    ] {
+        metrics.payloads(&batch.collection, result, count);
     }
     if done.enriched > 0
         && let Err(fault) = context.host.invalidate_cache(&batch.collection)
@@ -295,7 +314,7 @@ fn settle<'a>(rules: &'a [Mapped], subject: &Subject, around: &Surroundings) -> 
 }
 
 fn write_down(context: &Context, collection: &str, id: &str, rule: &Mapped) {
-    context.metrics.conflict(rule.on_conflict.name());
+    context.metrics.enrichment.conflict(rule.on_conflict.name());
     let details = json!({
         "collection": collection,
         "id": id,

@@ -16,7 +16,6 @@
 //!   are remembered.
 //! - A document that is known to be on its way to the graph is no difference.
 
-pub(crate) mod correlation;
 mod effects;
 mod graph;
 mod page;

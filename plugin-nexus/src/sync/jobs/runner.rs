@@ -15,7 +15,8 @@ use super::super::link::LinkState;
 use super::graph::Shelf;
 use super::page::{Page, Turn};
 use super::record::{GraphScope, Job, JobKind, JobState, Order, Phase, Trigger};
-use super::{Conditions, correlation, graph, store};
+use super::{Conditions, graph, store};
+use crate::correlation;
 use crate::journal::DocumentId;
 
 /// Documents a page.
@@ -258,7 +259,7 @@ impl<'a> Runner<'a> {
         }
         context.metrics.jobs.compared(page.findings.compared);
         if page.compared_all && !turn.job.order.dry_run {
-            context.metrics.reconciled();
+            context.metrics.jobs.store_compared();
         }
         if let Err(error) = context.jobs.advance(&context.journal, turn.number, page) {
             tracing::warn!(job = turn.number, %error, "the record of a job could not be written");

@@ -130,7 +130,10 @@ impl Rounds {
                 let found = self.foreign.scan(context, connection).await?;
                 self.counters = counters;
                 self.scan.begin(begun, share * HURRY);
-                context.metrics.polled("foreign_edges", begun.elapsed(), found);
+                context
+                    .metrics
+                    .enrichment
+                    .polled("foreign_edges", begun.elapsed(), found);
             }
         }
         if !self.turn.is_over() {
@@ -143,7 +146,7 @@ impl Rounds {
         };
         self.edges_next = !self.edges_next;
         self.turn.begin(begun, share);
-        context.metrics.polled(what, begun.elapsed(), found);
+        context.metrics.enrichment.polled(what, begun.elapsed(), found);
         Ok(())
     }
 }

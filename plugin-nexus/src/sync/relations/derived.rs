@@ -11,7 +11,7 @@ use super::super::context::Context;
 use super::super::fault::StageFault;
 use super::derive::Relation;
 use crate::graph::GraphError;
-use crate::journal::{Batch, Work};
+use crate::journal::{Batch, RelationKind, Work};
 
 /// By id; see the [module](self).
 #[derive(Debug, Default)]
@@ -72,6 +72,10 @@ pub(super) fn derive_one(
 ) -> Result<Vec<Relation>, StageFault> {
     let derived = context.deriver().relations(collection, document);
     let (relations, skipped) = derived.map_err(GraphError::from)?;
-    context.metrics.entities_skipped(collection, skipped);
+    let entities = relations
+        .iter()
+        .filter(|relation| relation.kind == RelationKind::Mentions);
+    let kinds = entities.filter_map(|relation| relation.properties.get("kind")?.as_str());
+    context.metrics.sync.entities(collection, kinds, skipped);
     Ok(relations)
 }

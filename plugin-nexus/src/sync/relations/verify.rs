@@ -26,7 +26,10 @@ pub(in crate::sync) async fn verify(
         return Ok(());
     }
     let first = differing(graph, collection, sample).await?;
-    context.metrics.verified(Stage::Edges, sample.len(), first.len());
+    context
+        .metrics
+        .sync
+        .verified(Stage::Edges, sample.len(), first.len());
     let Some((_, mismatch)) = first.first() else {
         return Ok(());
     };

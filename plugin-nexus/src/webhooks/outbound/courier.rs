@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::Outbound;
 use super::schedule;
 use super::sender::{Answer, Letter};
 use super::subscription::{Because, State, SubscriptionId};
-use crate::journal::{Message, Retry, unix_micros};
+use crate::journal::{Message, Retry, message_name, unix_micros};
 use crate::kill_point::kill_point;
 use crate::sync::Context;
+use crate::telemetry;
 
 /// How long the courier sleeps at most.
 const IDLE: Duration = Duration::from_secs(60);
@@ -31,7 +33,15 @@ pub(crate) async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) 
             .take_messages(|subscription, at_work| context.outbound.room(subscription, at_work, now))
         {
             let context = Arc::clone(&context);
-            under_way.spawn(async move { deliver(&context, message).await });
+            let change = message.change(&context.changes);
+            let span = tracing::info_span!(
+                "delivery",
+                correlation_id = %change,
+                message = message_name(message.id),
+                subscription = %SubscriptionId(message.subscription),
+            );
+            telemetry::trace_change(&span, change);
+            under_way.spawn(async move { deliver(&context, message).await }.instrument(span));
         }
         let next = context.outbound.next(context.journal.messages_due(), now);
         tokio::select! {
@@ -76,14 +86,24 @@ async fn deliver(context: &Arc<Context>, message: Message) {
         return;
     };
     kill_point("deliver");
-    let (answer, attempt) = outbound.sender.send(&subscription, Letter::of(&message)).await;
+    let (answer, attempt) = outbound
+        .sender
+        .send(&subscription, Letter::of(&message, &context.changes))
+        .await;
     kill_point("delivered");
+    tracing::debug!(
+        status = attempt.status,
+        error = attempt.error,
+        took_ms = attempt.millis,
+        "a message was sent"
+    );
     let journal = &context.journal;
     let written = match answer {
         Answer::Taken => {
             let age = unix_micros().saturating_sub(message.at_micros);
             context
                 .metrics
+                .enrichment
                 .webhook_sent("delivered", Some(Duration::from_micros(age)));
             if outbound.standings.succeeded(id) {
                 journal.hasten_messages(id.0);
@@ -91,7 +111,7 @@ async fn deliver(context: &Arc<Context>, message: Message) {
             journal.message_sent(&message, &attempt)
         }
         Answer::Gone => {
-            context.metrics.webhook_sent("gone", None);
+            context.metrics.enrichment.webhook_sent("gone", None);
             disable(context, id);
             journal.message_failed(&message, &attempt, Retry::After(Duration::ZERO))
         }
@@ -102,7 +122,7 @@ async fn deliver(context: &Arc<Context>, message: Message) {
                 Retry::After(_) => "failed",
                 Retry::Never => "undeliverable",
             };
-            context.metrics.webhook_sent(result, None);
+            context.metrics.enrichment.webhook_sent(result, None);
             journal.message_failed(&message, &attempt, retry)
         }
     };

@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::guard::Guard;
 use super::subscription::Subscription;
+use crate::correlation::ChangeNames;
 use crate::journal::{Attempt, Event, Message, message_name, moment_of, unix_micros};
 use crate::nexus::{client_tls, in_one_line, retry_after};
 
@@ -47,10 +48,11 @@ pub(super) struct Letter {
 
 impl Letter {
     /// A message of the journal.
-    pub(super) fn of(message: &Message) -> Self {
+    pub(super) fn of(message: &Message, names: &ChangeNames) -> Self {
         let mut data = json!({
             "collection": message.document.collection,
             "id": message.document.id,
+            "correlation_id": message.change(names).to_string(),
         });
         if let (Event::SyncFailed { cause, attempts }, Value::Object(data)) = (&message.event, &mut data) {
             data.insert("cause".to_owned(), cause.as_str().into());

@@ -1,0 +1,205 @@
+//! Ids that tie a cause to all that comes of it: in log lines, the audit log, messages to subscribers, and traces.
+//!
+//! - A *change* in the store is named by the moment at which the host told of it, and by the installation: 32 hex digits, which are a W3C
+//!   trace id, too. The name is derived, so it takes no room in memory or in the journal, is the same in every stage, and outlives a
+//!   restart. A document that changes again while it still waits keeps the earlier name, as it keeps the earlier time.
+//! - A *request* brings its own id, or is given a random UUID.
+//!
+//! Invariant: no two changes of a run have the same moment ([`ChangeNames::moment`]), unless the clock is put back.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use vectorizer_plugin_api::Request;
+
+/// Longest id that is taken from a request.
+const MAX_BYTES: usize = 128;
+/// Headers in which a request may bring its id; the first that does counts.
+const HEADERS: [&str; 2] = ["x-correlation-id", "x-request-id"];
+/// The header in which an answer tells it.
+pub(crate) const HEADER: &str = HEADERS[0];
+/// Clocks that were put back by more than so many microseconds are followed.
+const SMALL_STEP: u64 = 1_000_000;
+/// Names that are told of a batch one by one.
+const MOST_TOLD: usize = 8;
+
+/// The name of a change in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChangeId(u128);
+
+impl ChangeId {
+    /// Its bits, the trace id.
+    #[must_use]
+    pub fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for ChangeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// Names changes.
+#[derive(Debug)]
+pub struct ChangeNames {
+    /// The upper half of all names.
+    installation: u64,
+    last: AtomicU64,
+}
+
+impl ChangeNames {
+    /// Of an installation, which is named by hex digits.
+    #[must_use]
+    pub fn of(installation: &str) -> Self {
+        let digits = installation.get(..16).unwrap_or_default();
+        Self {
+            installation: u64::from_str_radix(digits, 16).unwrap_or_default(),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    /// The moment by which a change is named that was told of at this time: the same or a few microseconds later, and no other's. To be
+    /// called on one thread.
+    pub fn moment(&self, micros: u64) -> u64 {
+        let last = self.last.load(Ordering::Relaxed);
+        let unique = match micros <= last && last - micros < SMALL_STEP {
+            true => last + 1,
+            false => micros,
+        };
+        self.last.store(unique, Ordering::Relaxed);
+        unique
+    }
+
+    /// The name of the change at a moment.
+    #[must_use]
+    pub fn name(&self, moment: u64) -> ChangeId {
+        self.whole(lower_half(moment))
+    }
+
+    /// The name with this lower half.
+    #[must_use]
+    pub fn whole(&self, lower: u64) -> ChangeId {
+        ChangeId(u128::from(self.installation) << 64 | u128::from(lower))
+    }
+
+    /// Several names in one text, for a log line.
+    #[must_use]
+    pub fn names(&self, moments: &BTreeSet<u64>) -> String {
+        let told = moments.iter().take(MOST_TOLD);
+        let mut text = told
+            .map(|moment| self.name(*moment).to_string())
+            .collect::<Vec<_>>()
+            .join(",");
+        let more = moments.len().saturating_sub(MOST_TOLD);
+        if more > 0 {
+            text.push_str(&format!(",+{more}"));
+        }
+        text
+    }
+}
+
+/// The lower half of the name of the change at a moment: each has another, and they look random, so that whoever takes a sample of traces
+/// by their ids gets one. It is the finaliser of SplitMix64 (Steele et al., 2014), which is a bijection.
+pub(crate) fn lower_half(moment: u64) -> u64 {
+    let mut bits = moment.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
+/// The id that a request brings, where it is usable, else a new one.
+pub(crate) fn of_request(request: &Request) -> String {
+    let brought = HEADERS.iter().filter_map(|name| request.header(name));
+    let usable = brought.into_iter().find(|id| is_sane(id));
+    usable.map_or_else(drawn, str::to_owned)
+}
+
+/// A new one, in the form of a random UUID.
+#[must_use]
+pub(crate) fn drawn() -> String {
+    let random = rand::random::<u128>();
+    // Version 4, variant 1.
+    let bits = random & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+/// Whether an id that a caller gives may stand in log lines: short, and of plain characters.
+#[must_use]
+fn is_sane(id: &str) -> bool {
+    (1..=MAX_BYTES).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_drawn_id_is_a_random_uuid_and_sane() {
+        let (one, other) = (drawn(), drawn());
+        assert_ne!(one, other);
+        let parts: Vec<&str> = one.split('-').collect();
+        assert_eq!(
+            parts.iter().map(|part| part.len()).collect::<Vec<_>>(),
+            [8, 4, 4, 4, 12]
+        );
+        assert!(
+            parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']),
+            "{one}"
+        );
+        assert!(is_sane(&one));
+    }
+
+    #[test]
+    fn what_could_forge_a_log_line_is_no_id() {
+        for id in ["", "a b", "a\nb", "é", "\"", &"x".repeat(129)] {
+            assert!(!is_sane(id), "{id}");
+        }
+        assert!(is_sane("req-1/2_3.4:5") && is_sane(&"x".repeat(128)));
+    }
+
+    #[test]
+    fn a_name_is_of_the_installation_and_the_moment_and_nothing_else() {
+        let names = ChangeNames::of("00112233445566778899aabbccddeeff");
+        let name = names.name(1_764_291_600_000_000).to_string();
+        assert!(name.starts_with("0011223344556677") && name.len() == 32, "{name}");
+        let again = ChangeNames::of("0011223344556677ffffffffffffffff");
+        assert_eq!(again.name(1_764_291_600_000_000).to_string(), name);
+        assert_ne!(again.name(1_764_291_600_000_001).to_string(), name);
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_is_followed() {
+        let names = ChangeNames::of("");
+        assert_eq!(names.moment(10_000_000), 10_000_000);
+        assert_eq!(names.moment(9_999_999), 10_000_001);
+        assert_eq!(names.moment(7_000_000), 7_000_000);
+    }
+
+    #[test]
+    fn many_names_are_told_in_part() {
+        let names = ChangeNames::of("");
+        let moments: BTreeSet<u64> = (0..20).collect();
+        let text = names.names(&moments);
+        assert_eq!(text.split(',').count(), MOST_TOLD + 1);
+        assert!(text.ends_with(",+12"));
+        assert_eq!(names.names(&BTreeSet::from([3])), names.name(3).to_string());
+    }
+
+    proptest! {
+        #[test]
+        fn changes_that_come_together_have_moments_of_their_own(times in prop::collection::vec(0_u64..50, 1..200)) {
+            let names = ChangeNames::of("");
+            let moments: BTreeSet<u64> = times.iter().map(|time| names.moment(1_000_000_000 + time)).collect();
+            prop_assert_eq!(moments.len(), times.len());
+        }
+    }
+}
