@@ -34,7 +34,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Writes the documents that are made from the code: `docs/configuration.md`.
+    /// Writes the documents that are made from the code: `docs/configuration.md` and `docs/metrics.md`.
     Docs,
     /// Scores what lands in the graph on labelled data; the report is `target/quality/report.json`.
     Quality(quality::Options),
