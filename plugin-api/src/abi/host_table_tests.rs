@@ -1,5 +1,7 @@
 //! The level of the log, as hosts of this release and of an earlier one tell it.
 
+#![allow(dead_code, reason = "the earlier table is read as a HostTable")]
+
 use super::*;
 
 /// A host whose log takes lines from this level on. Nothing else of it is asked.
@@ -61,8 +63,7 @@ fn host(level: Result<Option<LogLevel>, ()>) -> HostRef {
     HostRef::new(Box::leak(Box::new(Logging(level))))
 }
 
-/// The table as it was before `log_level`. It is read as a [`HostTable`].
-#[allow(dead_code)]
+/// The table as it was before `log_level`.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = EarlierTableRef)))]
