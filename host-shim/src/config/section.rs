@@ -93,16 +93,20 @@ fn read_key<T: DeserializeOwned>(
         },
         Err(error) => error.into_faults(),
     };
-    let Value::Array(entries) = value else {
-        return Err(faults);
+    let within: Vec<ConfigFault> = match value {
+        Value::Array(entries) => entries
+            .iter()
+            .enumerate()
+            .flat_map(|(index, entry)| entry_faults::<T>(section, key, index, entry, resolve))
+            .collect(),
+        Value::Object(keys) => keys
+            .iter()
+            .flat_map(|(inner, value)| inner_faults::<T>(section, key, inner, value, resolve))
+            .collect(),
+        _ => Vec::new(),
     };
-    let of_entries: Vec<ConfigFault> = entries
-        .iter()
-        .enumerate()
-        .flat_map(|(index, entry)| entry_faults::<T>(section, key, index, entry, resolve))
-        .collect();
-    // Without any, the list as a whole is wrong.
-    Err(if of_entries.is_empty() { faults } else { of_entries })
+    // Without any, the list or the section within the section is wrong as a whole.
+    Err(if within.is_empty() { faults } else { within })
 }
 
 fn entry_faults<T: DeserializeOwned>(
@@ -122,6 +126,30 @@ fn entry_faults<T: DeserializeOwned>(
     };
     let within = path.strip_prefix(key).and_then(|rest| rest.strip_prefix("[0]"));
     let fault = within.map(|rest| ConfigFault::new(format!("{place}{rest}"), reason));
+    fault.into_iter().collect()
+}
+
+fn inner_faults<T: DeserializeOwned>(
+    section: &str,
+    key: &str,
+    inner: &str,
+    value: &Value,
+    resolve: &Resolve<'_>,
+) -> Vec<ConfigFault> {
+    let resolved = match resolve(value, &format!("{section}.{key}.{inner}")) {
+        Ok(resolved) => resolved,
+        Err(error) => return error.into_faults(),
+    };
+    let alone = JsonMap::from_iter([(inner.to_owned(), resolved)]);
+    let Err((path, reason)) = try_key::<T>(key, &Value::Object(alone)) else {
+        return Vec::new();
+    };
+    // A fault elsewhere comes from the keys that were left out.
+    let within = path
+        .strip_prefix(key)
+        .and_then(|rest| rest.strip_prefix('.')?.strip_prefix(inner))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    let fault = within.then(|| ConfigFault::new(format!("{section}.{path}"), reason));
     fault.into_iter().collect()
 }
 
@@ -152,6 +180,14 @@ mod tests {
         number: u8,
         entries: Vec<Entry>,
         flag: bool,
+        inner: Inner,
+    }
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields, default)]
+    struct Inner {
+        size: u8,
+        deeper: Option<Entry>,
     }
 
     #[derive(Debug, Deserialize, PartialEq)]
@@ -191,6 +227,18 @@ mod tests {
         );
         assert!(section.config.flag, "what could be read is read");
         assert!(section.is_read("flag") && !section.is_read("number") && !section.is_read("entries"));
+    }
+
+    #[test]
+    fn each_key_of_a_section_within_has_a_fault_of_its_own() {
+        let section = read(json!({"inner": {"size": 300, "sise": 1, "deeper": {"nam": 1}}, "flag": true}));
+        let mut keys = keys(&section);
+        keys.sort_unstable();
+        assert_eq!(keys, ["s.inner.deeper.nam", "s.inner.sise", "s.inner.size"]);
+        assert!(section.config.flag && !section.is_read("inner"));
+        let incomplete = read(json!({"inner": {"size": 3, "deeper": {}}}));
+        assert_eq!(incomplete.faults.len(), 1);
+        assert!(incomplete.faults[0].key.starts_with("s.inner.deeper"));
     }
 
     #[test]
