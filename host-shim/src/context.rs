@@ -204,3 +204,35 @@ impl HostCallbacks for HostContext {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::registry;
+
+    use super::*;
+
+    #[test]
+    fn the_level_is_the_most_detailed_one_that_the_log_takes_from_plugins() {
+        let context = HostContext::leaked("p", Arc::default());
+        for (filter, level) in [
+            (LevelFilter::TRACE, Some(LogLevel::Trace)),
+            (LevelFilter::DEBUG, Some(LogLevel::Debug)),
+            (LevelFilter::INFO, Some(LogLevel::Info)),
+            (LevelFilter::WARN, Some(LogLevel::Warn)),
+            (LevelFilter::ERROR, Some(LogLevel::Error)),
+            (LevelFilter::OFF, None),
+        ] {
+            // What it takes from others is another matter.
+            let filter = Targets::new()
+                .with_default(LevelFilter::TRACE)
+                .with_target(LOG_TARGET, filter);
+            tracing::subscriber::with_default(registry().with(filter), || {
+                assert_eq!(context.log_level(), level);
+                let _inside = InsideHook::enter();
+                assert_eq!(context.log_level(), level, "also inside a hook");
+            });
+        }
+    }
+}

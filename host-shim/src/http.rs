@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request as HttpRequest;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::any;
 use tokio::sync::oneshot;
@@ -127,12 +127,7 @@ async fn handle(
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: parts
-            .headers
-            .iter()
-            .filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()))
-            .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
-            .collect(),
+        headers: shown(&parts.headers),
         body: body.into(),
         caller,
     };
@@ -151,6 +146,15 @@ async fn handle(
         (Ok(()), Ok(response)) => to_http(response),
         _ => error(500, "plugin_did_not_answer", "the plugin gave no answer"),
     }
+}
+
+/// The headers that a plugin gets to see: what the server added, as the id by which it knows the request, among them.
+fn shown(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    headers
+        .iter()
+        .filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()))
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect()
 }
 
 fn to_http(response: Response) -> HttpResponse {
@@ -209,6 +213,15 @@ mod tests {
         let answer = to_http(twice);
         let values: Vec<_> = answer.headers().get_all("x-one").into_iter().collect();
         assert_eq!(values, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_plugin_sees_the_id_of_a_request_and_no_credentials() {
+        let mut headers = HeaderMap::new();
+        for name in CREDENTIALS.into_iter().chain(["x-correlation-id"]) {
+            headers.insert(name, HeaderValue::from_static("v"));
+        }
+        assert_eq!(shown(&headers), [("x-correlation-id".to_owned(), b"v".to_vec())]);
     }
 
     #[test]
