@@ -11,6 +11,8 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use vectorizer_host_shim::config::ConfigFault;
 
+use crate::logging::LogConfig;
+
 /// A secret that lets its bearer in. Never shown by `Debug` or an error, and not displayable.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ApiKey(String);
@@ -62,6 +64,8 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// Documents from which on a collection is searched through a graph, approximately. None: 2,000.
     pub graph_from: Option<usize>,
+    /// What is logged, and how it looks.
+    pub log: LogConfig,
 }
 
 impl Default for ServerConfig {
@@ -73,6 +77,7 @@ impl Default for ServerConfig {
             user_api_keys: Vec::new(),
             max_body_bytes: 100 << 20,
             graph_from: None,
+            log: LogConfig::default(),
         }
     }
 }
@@ -207,6 +212,7 @@ impl ServerConfig {
             user_api_keys,
             max_body_bytes,
             graph_from,
+            log,
         } = self;
         let differs = [
             ("bind", *bind != other.bind),
@@ -215,6 +221,7 @@ impl ServerConfig {
             ("user_api_keys", *user_api_keys != other.user_api_keys),
             ("max_body_bytes", *max_body_bytes != other.max_body_bytes),
             ("graph_from", *graph_from != other.graph_from),
+            ("log", *log != other.log),
         ];
         let differing = differs.into_iter().filter(|(_, differs)| *differs);
         differing.map(|(setting, _)| setting).collect()
@@ -301,6 +308,7 @@ mod tests {
         let started = config(json!({"api_key": "k", "graph_from": 5}));
         let changed = config(json!({
             "api_key": "other", "user_api_keys": ["u"], "bind": "127.0.0.1:1", "data_dir": "/x", "max_body_bytes": 1,
+            "log": {"format": "json"},
         }));
         assert_eq!(
             started.differences(&changed),
@@ -310,7 +318,8 @@ mod tests {
                 "api_key",
                 "user_api_keys",
                 "max_body_bytes",
-                "graph_from"
+                "graph_from",
+                "log"
             ]
         );
         let spelt_out = config(json!({"api_key": "k", "graph_from": 5, "bind": "127.0.0.1:15002"}));

@@ -11,11 +11,13 @@
 //! - [`server`], [`config`], [`settings`]: listening, shutting down, the settings and the file they stand in.
 //! - [`reload`]: reading the file again while the server runs.
 //! - [`audit`]: what concerns security, in a log.
+//! - [`logging`]: lines of the server and of plugins, as text or JSON.
 
 pub mod audit;
 pub mod auth;
 pub mod config;
 mod index;
+pub mod logging;
 pub mod plugins;
 pub mod reload;
 pub mod rest;

@@ -1,7 +1,6 @@
 //! `vectorizer-host`: the server that anyone can start.
 
 use std::future::Future;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,7 +9,6 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 use vectorizer_host::audit::Audit;
 use vectorizer_host::auth::Access;
 use vectorizer_host::reload::{self, Reloader};
@@ -18,7 +16,7 @@ use vectorizer_host::rest::{self, AppState};
 use vectorizer_host::server::serve;
 use vectorizer_host::settings::{Draft, Settings, SettingsError};
 use vectorizer_host::store::{DbError, DocumentStore, StoreOptions};
-use vectorizer_host::{plugins, plugins::PluginObserver};
+use vectorizer_host::{logging, plugins, plugins::PluginObserver};
 use vectorizer_host_shim::store::Store;
 use vectorizer_host_shim::{HostError, Loaded, PluginHost};
 
@@ -51,12 +49,6 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
     let arguments = Arguments::parse();
     let done = match arguments.check {
         true => check(&arguments.config),
@@ -78,9 +70,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Reads the configuration and loads its plugins, all of which say what they find wrong before anything is refused.
+/// Reads the configuration, starts the log and loads the plugins, all of which say what they find wrong before anything is refused.
 fn open(file: &Path) -> Result<(Settings, PluginHost), Failure> {
     let mut draft = Draft::read(file)?;
+    // Before plugins are loaded, which have something to say. What is wrong with the file is told apart from the log.
+    logging::start(draft.log());
     let loaded = Loaded::load(
         "vectorizer-host",
         env!("CARGO_PKG_VERSION"),

@@ -1,7 +1,7 @@
 //! The configuration file: one YAML document with the server's own section, `plugins`, and a section for each plugin.
 //!
 //! ```yaml
-//! server: { bind: 127.0.0.1:15002, data_dir: /var/lib/vectorizer }
+//! server: { bind: 127.0.0.1:15002, data_dir: /var/lib/vectorizer, log: { format: json, filter: info } }
 //! plugins: { directory: /usr/lib/vectorizer/plugins, enabled: [nexus] }
 //! nexus_integration: { nexus_url: http://127.0.0.1:15474 }
 //! ```
@@ -19,6 +19,7 @@ use vectorizer_host_shim::config::{ConfigError, ConfigFault, Section, expand, is
 use vectorizer_plugin_api::model::JsonMap;
 
 use crate::config::ServerConfig;
+use crate::logging::LogConfig;
 
 /// Sections that the server reads.
 const OWN: [&str; 2] = ["server", "plugins"];
@@ -130,6 +131,12 @@ impl Draft {
         &self.server.config.data_dir
     }
 
+    /// What is logged, as far as it could be read.
+    #[must_use]
+    pub fn log(&self) -> &LogConfig {
+        &self.server.config.log
+    }
+
     /// The section `plugins`, to load plugins with: with none, where it is not known for sure which files may be
     /// loaded, or where they may keep their data.
     #[must_use]
@@ -236,6 +243,9 @@ mod tests {
             ("server: {bind: nowhere}", "server.bind"),
             ("server: {api_key: '${SURELY_UNSET_KEY}'}", "server.api_key"),
             ("server: [1]", "server"),
+            ("server: {log: json}", "server.log"),
+            ("server: {log: {format: xml}}", "server.log.format"),
+            ("server: {log: {filter: 'a=loud'}}", "server.log.filter"),
             ("plugins: {enabeld: []}", "plugins.enabeld"),
         ] {
             assert_eq!(keys(draft(text)), [key]);
@@ -266,6 +276,18 @@ mod tests {
                 "server.user_api_keys[2]",
                 "surplus",
             ]
+        );
+    }
+
+    #[test]
+    fn each_key_of_a_section_within_a_section_has_a_fault_of_its_own() {
+        let mut keys = keys(draft(
+            "server: {log: {format: xml, filter: 'a=loud', colour: true}}",
+        ));
+        keys.sort_unstable();
+        assert_eq!(
+            keys,
+            ["server.log.colour", "server.log.filter", "server.log.format"]
         );
     }
 
