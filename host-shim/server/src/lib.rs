@@ -11,11 +11,13 @@
 //! - [`server`], [`config`], [`settings`]: listening, shutting down, the settings and the file they stand in.
 //! - [`reload`]: reading the file again while the server runs.
 //! - [`audit`]: what concerns security, in a log.
+//! - [`correlation`]: the id that a request goes by in logs, and at plugins.
 //! - [`logging`]: lines of the server and of plugins, as text or JSON.
 
 pub mod audit;
 pub mod auth;
 pub mod config;
+pub mod correlation;
 mod index;
 pub mod logging;
 pub mod plugins;

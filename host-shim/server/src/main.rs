@@ -16,7 +16,7 @@ use vectorizer_host::rest::{self, AppState};
 use vectorizer_host::server::serve;
 use vectorizer_host::settings::{Draft, Settings, SettingsError};
 use vectorizer_host::store::{DbError, DocumentStore, StoreOptions};
-use vectorizer_host::{logging, plugins, plugins::PluginObserver};
+use vectorizer_host::{correlation, logging, plugins, plugins::PluginObserver};
 use vectorizer_host_shim::store::Store;
 use vectorizer_host_shim::{HostError, Loaded, PluginHost};
 
@@ -132,7 +132,7 @@ fn run(file: PathBuf) -> Result<(), Failure> {
     .merge(plugins::router(&host, &store, &access, server.max_body_bytes))
     .merge(reload::router(&reloader, &access))
     .fallback(rest::not_found);
-    let router = audit.watch(router);
+    let router = correlation::around(audit.watch(router));
 
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(server.bind).await?;

@@ -16,6 +16,7 @@ use vectorizer_plugin_api::Caller as PluginCaller;
 use vectorizer_plugin_api::model::{CollectionEvent, Op};
 
 use crate::auth::{Access, require_admin};
+use crate::correlation::spawn_blocking;
 use crate::store::{ChangeObserver, DocumentStore};
 
 /// The content type of the Prometheus text format.
@@ -74,14 +75,14 @@ pub fn router(
 
 async fn list(State(observed): State<Observed>) -> Json<Value> {
     // A plugin's health may take its locks.
-    let reports = tokio::task::spawn_blocking(move || observed.host.reports())
+    let reports = spawn_blocking(move || observed.host.reports())
         .await
         .unwrap_or_default();
     Json(json!({ "plugins": reports }))
 }
 
 async fn metrics(State(observed): State<Observed>) -> Response {
-    let text = tokio::task::spawn_blocking(move || {
+    let text = spawn_blocking(move || {
         let mut text = own(&observed);
         text.push_str(&observed.host.metrics());
         text

@@ -24,6 +24,7 @@ use vectorizer_plugin_api::{Fault, FaultCode};
 
 use crate::audit::Audit;
 use crate::auth::{Access, Caller, require_admin};
+use crate::correlation::spawn_blocking;
 use crate::rest::{ApiError, method_not_allowed};
 use crate::settings::{Draft, Settings, SettingsError};
 
@@ -93,7 +94,7 @@ impl Reloader {
     pub async fn reload(self: &Arc<Self>, by: &str) -> Result<Reloaded, ApiError> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let (reloader, by) = (Arc::clone(self), by.to_owned());
-        let done = tokio::task::spawn_blocking(move || {
+        let done = spawn_blocking(move || {
             let _turn = turn;
             reloader.reload_now(&by)
         });

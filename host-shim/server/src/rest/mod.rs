@@ -31,6 +31,7 @@ use axum::routing::{get, post, put};
 use serde::Serialize;
 
 use crate::auth::{Access, require_user};
+use crate::correlation::spawn_blocking;
 use crate::store::DocumentStore;
 
 pub use error::ApiError;
@@ -62,7 +63,7 @@ impl AppState {
         self,
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<Response, ApiError> {
-        let formatted = tokio::task::spawn_blocking(move || {
+        let formatted = spawn_blocking(move || {
             serde_json::to_vec(&work(&self)?).map_err(|error| ApiError::Internal(error.to_string()))
         });
         let body = formatted
