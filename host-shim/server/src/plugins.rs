@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use vectorizer_host_shim::metrics::{FamilyKind, MetricFamily};
 use vectorizer_host_shim::{PluginHost, http};
 use vectorizer_plugin_api::Caller as PluginCaller;
 use vectorizer_plugin_api::model::{CollectionEvent, Op};
@@ -92,28 +93,52 @@ async fn metrics(State(observed): State<Observed>) -> Response {
     ([(header::CONTENT_TYPE, PROMETHEUS)], text).into_response()
 }
 
+/// The server's own metric families: one value each.
+const FAMILIES: [MetricFamily; 3] = [
+    MetricFamily {
+        name: "vectorizer_uptime_seconds",
+        kind: FamilyKind::Gauge,
+        labels: &[],
+        help: "Time since the server started",
+    },
+    MetricFamily {
+        name: "vectorizer_collections",
+        kind: FamilyKind::Gauge,
+        labels: &[],
+        help: "Collections in the store",
+    },
+    MetricFamily {
+        name: "vectorizer_documents",
+        kind: FamilyKind::Gauge,
+        labels: &[],
+        help: "Documents in all collections",
+    },
+];
+
+/// The server's own metric families, in the order of a scrape; the shim's are in [`vectorizer_host_shim::metrics::described`].
+#[must_use]
+pub fn described() -> Vec<MetricFamily> {
+    FAMILIES.to_vec()
+}
+
 fn own(observed: &Observed) -> String {
-    let mut text = String::new();
-    let mut gauge = |name: &str, help: &str, value: f64| {
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
-    };
-    gauge(
-        "vectorizer_uptime_seconds",
-        "Time since the server started",
-        observed.started.elapsed().as_secs_f64(),
-    );
-    if let Ok(collections) = observed.store.list_collections() {
+    let uptime = observed.started.elapsed().as_secs_f64();
+    let counts = observed.store.list_collections().ok().map(|collections| {
         let documents: u64 = collections.iter().map(|collection| collection.info.count).sum();
-        gauge(
-            "vectorizer_collections",
-            "Collections in the store",
-            collections.len() as f64,
-        );
-        gauge(
-            "vectorizer_documents",
-            "Documents in all collections",
-            documents as f64,
-        );
+        (collections.len() as f64, documents as f64)
+    });
+    // A store that cannot be read leaves its families out.
+    let values = [
+        Some(uptime),
+        counts.map(|(collections, _)| collections),
+        counts.map(|(_, documents)| documents),
+    ];
+    let mut text = String::new();
+    for (family, value) in FAMILIES.iter().zip(values) {
+        if let Some(value) = value {
+            family.write_header(&mut text);
+            let _ = writeln!(text, "{} {value}", family.name);
+        }
     }
     text
 }
