@@ -11,6 +11,7 @@
 //! - [`server`], [`config`], [`settings`]: listening, shutting down, the settings and the file they stand in.
 //! - [`reload`]: reading the file again while the server runs.
 //! - [`audit`]: what concerns security, in a log.
+//! - [`health`]: whether the server lives, is ready, and how all of it does.
 //! - [`correlation`]: the id that a request goes by in logs, and at plugins.
 //! - [`logging`]: lines of the server and of plugins, as text or JSON.
 
@@ -18,6 +19,7 @@ pub mod audit;
 pub mod auth;
 pub mod config;
 pub mod correlation;
+pub mod health;
 mod index;
 pub mod logging;
 pub mod plugins;

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use vectorizer_host::audit::Audit;
 use vectorizer_host::auth::Access;
+use vectorizer_host::health::{self, Life};
 use vectorizer_host::reload::{self, Reloader};
 use vectorizer_host::rest::{self, AppState};
 use vectorizer_host::server::serve;
@@ -118,6 +119,7 @@ fn run(file: PathBuf) -> Result<(), Failure> {
     let store = Arc::new(DocumentStore::open(&server.data_dir, options, observer)?);
     let access = Access::from(server);
     let audit = Audit::open(&server.data_dir)?;
+    let life = Life::default();
     let reloader = Arc::new(Reloader::new(
         file,
         settings.clone(),
@@ -129,6 +131,7 @@ fn run(file: PathBuf) -> Result<(), Failure> {
         access.clone(),
         server.max_body_bytes,
     ))
+    .merge(health::router(&store, &host, &life))
     .merge(plugins::router(&host, &store, &access, server.max_body_bytes))
     .merge(reload::router(&reloader, &access))
     .fallback(rest::not_found);
@@ -138,10 +141,11 @@ fn run(file: PathBuf) -> Result<(), Failure> {
         let listener = TcpListener::bind(server.bind).await?;
         let ready: Arc<dyn Store> = Arc::clone(&store) as _;
         host.ready(&ready);
+        life.started();
         audit.started(&host);
         let reloads = tokio::spawn(reloader.at_signals(hangups));
         println!("vectorizer-host listening on http://{}", listener.local_addr()?);
-        let served = serve(listener, router, stopped()?).await;
+        let served = serve(listener, router, stopped(life)?).await;
         reloads.abort();
         served
     });
@@ -154,7 +158,7 @@ fn run(file: PathBuf) -> Result<(), Failure> {
 }
 
 /// Done at the first SIGTERM or Ctrl-C.
-fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+fn stopped(life: Life) -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -162,6 +166,7 @@ fn stopped() -> std::io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        life.stopping();
         tracing::info!("stopping");
     })
 }

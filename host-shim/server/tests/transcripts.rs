@@ -188,7 +188,9 @@ fn better(server: &Server, entry: &Entry, status: u16, answer: &Value) -> bool {
 /// What is extra in our answers, with leave: nothing but these fields.
 fn without_extras(entry: &Entry, mut answer: Value) -> Value {
     if entry.op == "health" {
-        answer.as_object_mut().unwrap().remove("indexed");
+        for extra in ["indexed", "overall", "plugins"] {
+            answer.as_object_mut().unwrap().remove(extra);
+        }
     }
     answer
 }

@@ -13,7 +13,6 @@ mod collections;
 mod documents;
 mod error;
 mod extract;
-mod health;
 mod insert;
 mod qdrant;
 mod request;
@@ -73,7 +72,7 @@ impl AppState {
     }
 }
 
-/// All routes of the API. Data routes need a user where keys are configured, `/health` does not.
+/// All routes of the API. They need a user where keys are configured.
 ///
 /// Has no fallback, so that it can be merged; [`not_found`] is one in the shape of the API's errors.
 pub fn router(state: AppState) -> Router {
@@ -123,7 +122,6 @@ pub fn router(state: AppState) -> Router {
         .route("/qdrant/collections/{name}/points/scroll", post(qdrant::scroll))
         .route("/qdrant/collections/{name}/points/count", post(qdrant::count))
         .route_layer(from_fn_with_state(access, require_user))
-        .route("/health", get(health::health))
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
 }

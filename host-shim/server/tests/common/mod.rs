@@ -14,11 +14,15 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use vectorizer_host::auth::Access;
 use vectorizer_host::config::ServerConfig;
+use vectorizer_host::correlation;
+use vectorizer_host::health::{self, Life};
+use vectorizer_host::plugins;
 use vectorizer_host::rest::{AppState, not_found, router};
 use vectorizer_host::server::serve;
 use vectorizer_host::store::{
     Atomicity, Change, ChangeObserver, DocumentStore, Scan, Start, StoreOptions, Unobserved,
 };
+use vectorizer_host_shim::PluginHost;
 use vectorizer_plugin_api::model::{CollectionEvent, Fields, JsonMap, Op};
 
 /// What an observer was told, in order.
@@ -121,6 +125,8 @@ pub(crate) fn settle(store: &DocumentStore) {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<DocumentStore>,
+    /// That of a server which has started.
+    pub(crate) life: Life,
     stop: Option<oneshot::Sender<()>>,
     task: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
     runtime: Runtime,
@@ -138,21 +144,38 @@ impl Server {
 
     /// One that serves more than the REST API.
     pub(crate) fn with_routes(config: &ServerConfig, more: axum::Router) -> Self {
+        Self::assemble(config, PluginHost::none(), more)
+    }
+
+    /// One with these plugins.
+    pub(crate) fn with_plugins(config: &ServerConfig, host: PluginHost) -> Self {
+        Self::assemble(config, host, axum::Router::new())
+    }
+
+    fn assemble(config: &ServerConfig, host: PluginHost, more: axum::Router) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(open(folder.path()));
         let runtime = Runtime::new().unwrap();
-        let state = AppState::new(Arc::clone(&store), Access::from(config), config.max_body_bytes);
+        let (host, life, access) = (Arc::new(host), Life::default(), Access::from(config));
+        life.started();
+        let state = AppState::new(Arc::clone(&store), access.clone(), config.max_body_bytes);
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
             .unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async { stopped.await.unwrap_or_default() };
-        let routes = router(state).merge(more).fallback(not_found);
+        let routes = router(state)
+            .merge(health::router(&store, &host, &life))
+            .merge(plugins::router(&host, &store, &access, config.max_body_bytes))
+            .merge(more)
+            .fallback(not_found);
+        let routes = correlation::around(routes);
         let task = runtime.spawn(serve(listener, routes, shutdown));
         Self {
             address,
             store,
+            life,
             stop: Some(stop),
             task: Some(task),
             runtime,
@@ -211,6 +234,27 @@ impl Server {
     }
 
     fn exchange(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+        let (head, body) = self.exchange_whole(method, path, headers, body);
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+    }
+
+    /// The values of a header in the answer to a request without a body.
+    pub(crate) fn answered_header(&self, path: &str, headers: &[(&str, &str)], name: &str) -> Vec<String> {
+        let (head, _) = self.exchange_whole("GET", path, headers, b"");
+        head.lines()
+            .filter_map(|line| line.split_once(": "))
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.to_owned())
+            .collect()
+    }
+
+    fn exchange_whole(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> (String, String) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
@@ -227,7 +271,7 @@ impl Server {
         let (head, body) = answer
             .split_once("\r\n\r\n")
             .unwrap_or_else(|| panic!("no answer: {answer}"));
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        (head.to_owned(), body.to_owned())
     }
 
     /// A collection of this dimension.
