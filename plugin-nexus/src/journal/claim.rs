@@ -92,7 +92,8 @@ impl Journal {
         let now = self.timing.now().instant;
         let mut desk = self.desk.lock();
         for claim in &batch.claims {
-            desk.pending.release(&batch.document(&claim.id), now);
+            let document = batch.document(&claim.id);
+            desk.pending.release(&document, Some(claim.since_micros), now);
         }
         drop(desk);
         self.work.notify_waiters();

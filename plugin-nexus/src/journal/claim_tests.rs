@@ -139,3 +139,56 @@ fn a_storm_of_single_changes_is_an_import_too() {
         BTreeMap::from([(Priority::Interactive, 1_000), (Priority::Bulk, 100)])
     );
 }
+
+#[test]
+fn a_change_that_comes_while_its_document_is_at_work_is_as_old_as_itself() {
+    let bench = Bench::new();
+    let change = |at| bench.journal.add("c", ["a"].into_iter(), Work::NODE, at).unwrap();
+    change(100);
+    let batch = bench.claim().unwrap();
+    change(700);
+    change(900);
+    let done = Outcome::new("a".into(), Work::NONE, StateChange::Keep);
+    bench.journal.commit(&batch, vec![done], &[], &[], 6).unwrap();
+    bench.journal.end(&batch).unwrap();
+    assert_eq!(bench.claim().unwrap().claims[0].since_micros, 700);
+}
+
+#[test]
+fn what_goes_back_is_as_old_as_its_first_change() {
+    let bench = Bench::new();
+    let change = |at| bench.journal.add("c", ["a"].into_iter(), Work::NODE, at).unwrap();
+    change(100);
+    let batch = bench.claim().unwrap();
+    change(700);
+    bench.journal.release(&batch);
+    bench.journal.end(&batch).unwrap();
+    assert_eq!(bench.claim().unwrap().claims[0].since_micros, 100);
+}
+
+#[test]
+fn what_waits_is_counted_by_stage_and_urgency() {
+    let bench = Bench::new();
+    let journal = &bench.journal;
+    journal.add("c", ["a", "b"].into_iter(), Work::NODE, 1).unwrap();
+    journal
+        .add_bulk("c", ["x", "y", "z"].into_iter(), Work::NODE, 1)
+        .unwrap();
+    journal
+        .add_compared("c", ["e"].into_iter(), Work::EDGES, 1)
+        .unwrap();
+    let counts = || {
+        let depth = journal.depth();
+        Stage::ALL.map(|stage| Priority::ALL.map(|priority| depth.of(stage, priority)))
+    };
+    assert_eq!(counts(), [[2, 3], [0, 1], [0, 0]]);
+    // A user's change makes bulk work urgent.
+    journal.add("c", ["x"].into_iter(), Work::NODE, 2).unwrap();
+    assert_eq!(counts(), [[3, 2], [0, 1], [0, 0]]);
+    let batch = bench.claim().unwrap();
+    let done = batch.claims.iter();
+    let done = done.map(|claim| Outcome::new(Arc::clone(&claim.id), Work::EDGES, StateChange::Keep));
+    journal.commit(&batch, done.collect(), &[], &[], 6).unwrap();
+    assert_eq!(counts().iter().flatten().sum::<usize>(), 6);
+    assert_eq!(journal.depth().total(), 6);
+}

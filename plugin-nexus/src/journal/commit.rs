@@ -133,7 +133,7 @@ impl Journal {
             for claim in batch.claims.iter().filter(|claim| !refused.contains(&claim.id)) {
                 let document = batch.document(&claim.id);
                 let Some(left) = done.get(&claim.id) else {
-                    desk.pending.release(&document, now);
+                    desk.pending.release(&document, Some(claim.since_micros), now);
                     continue;
                 };
                 match desk.pending.finish(&document, *left, now) {
@@ -420,7 +420,7 @@ fn execute(desk: &mut Desk, sentences: Vec<Sentence>, moment: Moment) -> Vec<Ver
                  document, verdict, ..
              }| {
                 match verdict.fate {
-                    Fate::Anew => desk.pending.release(&document, moment.instant),
+                    Fate::Anew => desk.pending.release(&document, None, moment.instant),
                     Fate::Waits(wait) | Fate::NoRoom(wait) => {
                         desk.pending
                             .postpone(&document, verdict.attempts, moment.instant + wait);

@@ -4,6 +4,7 @@
 
 mod configuration;
 mod examples;
+mod metrics;
 #[path = "../setup/mod.rs"]
 mod setup;
 
@@ -42,6 +43,20 @@ fn the_reference_of_the_configuration_is_what_the_code_says() {
         "`interval`, `group`, `none`",
         "| `NEXUS_SYNC_ENABLED` | `enabled` |",
         "| `batch_size` | integer, 1 to 5000 | restart |",
+    ] {
+        assert!(made.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_reference_of_metrics_is_what_is_registered() {
+    let made = metrics::reference();
+    check("metrics.md", &made);
+    for part in [
+        "| `vectorizer_nexus_sync_total{collection,status}` | counter |",
+        "| `vectorizer_nexus_lag_seconds` | histogram |",
+        "| `vectorizer_plugin_state{plugin,state}` | gauge |",
+        "| `vectorizer_documents` | gauge |",
     ] {
         assert!(made.contains(part), "{part}");
     }

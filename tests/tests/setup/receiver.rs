@@ -1,5 +1,7 @@
 //! A receiver of webhooks, which writes down what comes and answers as it is told.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -37,12 +37,13 @@ impl Pending {
         Some((work, since))
     }
 
-    /// Puts a document that was at work back into the queue as it was, with what came meanwhile.
-    pub(in super::super) fn release(&mut self, document: &DocumentId, now: Instant) {
+    /// Puts a document that was at work back into the queue as it was, with what came meanwhile; its work is as old as it was `since`.
+    pub(in super::super) fn release(&mut self, document: &DocumentId, since: Option<u64>, now: Instant) {
         let now = self.micros(now);
         let released = self.change(document, |slot| {
             if let Place::InFlight { meanwhile, .. } = slot.place {
                 slot.work = slot.work.and(meanwhile);
+                slot.since_micros = since.map_or(slot.since_micros, |since| since.min(slot.since_micros));
                 slot.at = now;
                 true
             } else {

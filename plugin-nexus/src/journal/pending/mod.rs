@@ -283,6 +283,10 @@ impl Pending {
                 slot.interrupted = 0;
             }
             if let Place::InFlight { meanwhile, anew } = &mut slot.place {
+                // What is at work took its time along; what is to be shown next is this change.
+                if work.has(Work::NODE) && !meanwhile.has(Work::NODE) {
+                    slot.since_micros = since_micros;
+                }
                 *meanwhile = meanwhile.and(work);
                 *anew |= change;
                 let added = Added {
