@@ -57,6 +57,7 @@ pub(crate) fn run(options: &Options) -> Findings {
     findings.add("plugin with enabled: false: a call", "ns", idle(&off), twenty);
     off.shutdown(Duration::from_secs(5));
 
+    instruments(options, &mut findings);
     durable(options, &mut findings);
     if std::thread::available_parallelism().map_or(0, usize::from) < 8 {
         findings.note("8 threads share fewer cores: p99 has waits for a core in it");
@@ -119,6 +120,42 @@ fn idle(host: &PluginHost) -> f64 {
         })
         .collect();
     quantile(&mut times, 0.5) / f64::from(BLOCK)
+}
+
+/// What it costs to measure the hook: with and without, round by round in turn.
+fn instruments(options: &Options, findings: &mut Findings) {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let open = |folder: &tempfile::TempDir, timing: bool| {
+        let section = json!({"nexus_url": NOBODY, "telemetry": {"hook_timing": timing}});
+        host::open(folder.path(), &section).unwrap()
+    };
+    let (with, without) = (open(&folders[0], true), open(&folders[1], false));
+    let calls = options.scale.pick(4_000, 80_000);
+    for (threads, ids) in [(1, 1), (1, 100), (8, 1)] {
+        let calls = calls / ids;
+        let each_round = (ROUND / ids / threads).max(4);
+        let mut times: [Vec<u64>; 2] = Default::default();
+        while times[0].len() < calls {
+            for (host, times) in [&with, &without].into_iter().zip(&mut times) {
+                times.extend(round(host, threads, ids, each_round));
+                std::thread::sleep(PAUSE);
+            }
+        }
+        let [with, without] = times.each_mut().map(|times| quantile(times, 0.5));
+        let name = format!(
+            "{threads} thread{}, {ids} ids: p50 of a call with instruments",
+            if threads > 1 { "s" } else { "" }
+        );
+        findings.add(name.clone(), "ns", with, None);
+        findings.add(
+            format!("{name}, to that without"),
+            "",
+            with / without,
+            Aim::AtMost(1.1),
+        );
+    }
+    with.shutdown(Duration::from_secs(5));
+    without.shutdown(Duration::from_secs(5));
 }
 
 /// Calls that wait until their hint is on the disk.

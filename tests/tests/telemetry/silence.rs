@@ -142,7 +142,7 @@ fn a_noisy_run_tells_nothing_of_texts_and_secrets() {
         ] {
             for hidden in TEXTS
                 .iter()
-                .chain(&[ADMIN, USER, NEXUS, INBOUND, &outbound.as_str()])
+                .chain(&[ADMIN, USER, NEXUS, INBOUND, outbound.as_str()])
             {
                 let found = text.find(hidden).map(|at| {
                     let begin = text[..at].rfind('\n').map_or(0, |end| end + 1);
