@@ -24,6 +24,9 @@ use vectorizer_host_shim::{HostError, Loaded, PluginHost};
 /// How long plugins get to finish what is under way.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// How long nothing is served for plugins to start first. The store does not depend on one that takes longer.
+const START: Duration = Duration::from_secs(5);
+
 /// A vector database server that hosts plugins.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -140,8 +143,16 @@ fn run(file: PathBuf) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(server.bind).await?;
         let ready: Arc<dyn Store> = Arc::clone(&store) as _;
-        host.ready(&ready);
-        life.started();
+        let mut starting = tokio::task::spawn_blocking({
+            let (host, life) = (Arc::clone(&host), life.clone());
+            move || {
+                host.ready(&ready);
+                life.started();
+            }
+        });
+        if tokio::time::timeout(START, &mut starting).await.is_err() {
+            tracing::warn!("a plugin takes long to start; requests are answered meanwhile");
+        }
         audit.started(&host);
         let reloads = tokio::spawn(reloader.at_signals(hangups));
         println!("vectorizer-host listening on http://{}", listener.local_addr()?);

@@ -3,7 +3,7 @@
 //! While a batch of edges is being written, the next is claimed and looked up in the store ([`super::ahead`]). It goes back where
 //! the one at work is not done, Nexus is waited for, or the lane ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -131,7 +131,10 @@ pub(super) async fn run(context: Arc<Context>, stage: Stage, mut stop: watch::Re
                 let (documents, begun) = (batch.claims.len(), Instant::now());
                 let ((done, time), found) = tokio::join!(
                     async {
-                        let done = work(&context, &connection, stage, batch, ahead, &mut permit).await;
+                        let span = span_of(&context, stage, &batch);
+                        let done = work(&context, &connection, stage, batch, ahead, &mut permit)
+                            .instrument(span)
+                            .await;
                         (done, begun.elapsed())
                     },
                     async {
@@ -235,42 +238,6 @@ async fn work(
     ahead: Option<Ahead>,
     permit: &mut Permit<'_>,
 ) -> bool {
-    let moments = batch.moments();
-    let span = span_of(context, stage, &batch, &moments);
-    telemetry::trace_batch(&span, &context.changes, &moments, stage == Stage::Nodes);
-    work_inside(context, connection, stage, batch, ahead, permit)
-        .instrument(span)
-        .await
-}
-
-/// What all lines about a batch have in common.
-fn span_of(context: &Context, stage: Stage, batch: &Batch, moments: &BTreeSet<u64>) -> Span {
-    macro_rules! span {
-        ($name:literal) => {
-            tracing::info_span!(
-                $name,
-                batch = batch.number(),
-                stage = stage.name(),
-                collection = %batch.collection,
-                documents = batch.claims.len(),
-                correlation_id = context.changes.names(moments),
-            )
-        };
-    }
-    match stage {
-        Stage::Nodes | Stage::Edges => span!("batch"),
-        Stage::Enrichment => span!("enrichment"),
-    }
-}
-
-async fn work_inside(
-    context: &Arc<Context>,
-    connection: &Connection,
-    stage: Stage,
-    batch: Batch,
-    ahead: Option<Ahead>,
-    permit: &mut Permit<'_>,
-) -> bool {
     tracing::debug!("a batch was claimed");
     kill_point("claimed");
     let (begun, at_work) = (Instant::now(), context.metrics.lanes.at_work(stage));
@@ -303,6 +270,29 @@ async fn work_inside(
     kill_point("end");
     end(context, &batch);
     done
+}
+
+/// What all lines about a batch have in common; it is in the trace of the changes that the batch is there for.
+fn span_of(context: &Context, stage: Stage, batch: &Batch) -> Span {
+    let moments = batch.moments();
+    macro_rules! span {
+        ($name:literal) => {
+            tracing::info_span!(
+                $name,
+                batch = batch.number(),
+                stage = stage.name(),
+                collection = %batch.collection,
+                documents = batch.claims.len(),
+                correlation_id = context.changes.names(&moments),
+            )
+        };
+    }
+    let span = match stage {
+        Stage::Nodes | Stage::Edges => span!("batch"),
+        Stage::Enrichment => span!("enrichment"),
+    };
+    telemetry::trace_batch(&span, &context.changes, &moments, stage == Stage::Nodes);
+    span
 }
 
 /// Gives a batch back: nobody in it is at fault.

@@ -26,6 +26,10 @@ struct Config {
     metrics: String,
     /// How long to let a scrape wait.
     metrics_delay_ms: u64,
+    /// How long to let who asks for the health wait.
+    health_delay_ms: u64,
+    /// How long starting takes.
+    start_delay_ms: u64,
     /// Drop requests without an answer.
     mute: bool,
     /// Take another configuration, this one, at a restart only.
@@ -83,6 +87,7 @@ impl Plugin for Probe {
 
     fn start(&self) -> Result<(), Fault> {
         self.maybe_panic("start");
+        std::thread::sleep(Duration::from_millis(self.config.start_delay_ms));
         let late_route = self
             .host
             .register_route(&Route::new("GET", "/late", Access::Public));
@@ -151,6 +156,7 @@ impl Plugin for Probe {
 
     fn health(&self) -> Health {
         self.maybe_panic("health");
+        std::thread::sleep(Duration::from_millis(self.config.health_delay_ms));
         Health::healthy()
     }
 

@@ -127,7 +127,7 @@ fn a_visitor_sees_how_the_sync_does_and_steers_it() {
     assert_eq!(cell(browser, "reports", "Dead letters"), DEAD.to_string());
     assert_eq!(cell(browser, "reports", "Errors"), (2 * DEAD).to_string());
     assert_eq!(cell(browser, "drafts", "Sync"), "on");
-    browser.wait_for("document.querySelectorAll('#checks li').length === 7");
+    browser.wait_for("document.querySelectorAll('#checks li').length === 8");
     assert!(browser.text("#state").contains("healthy"));
     assert!(browser.text("#facts").contains("ready"));
     browser.wait_for("document.querySelectorAll('#capabilities tr').length > 10");

@@ -1,11 +1,13 @@
 //! Liveness, readiness, and work that does not get on.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use vectorizer_tests::nexus::Kind;
 use vectorizer_tests::process::wait_until;
 use vectorizer_tests::vectorizer::Vectorizer;
 
-use crate::setup::{DIMENSION, PATIENCE, Setup, documents, set_faults};
+use crate::setup::{self, DIMENSION, PATIENCE, Setup, documents, set_faults};
 
 const HEALTH: &str = "/api/v1/sync/nexus/health";
 
@@ -27,7 +29,7 @@ fn work_that_waits_for_a_nexus_that_is_away_makes_it_unhealthy_and_it_is_healthy
     let (server, client) = setup.host();
     client.create("c", DIMENSION, "Cosine").unwrap();
     // Nothing waits: nothing stands still.
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    std::thread::sleep(Duration::from_secs(3));
     let (status, health) = ask(&client, "");
     assert_eq!((status, &health["status"]), (200, &json!("degraded")), "{health}");
     assert_eq!(check(&health, "progress")["status"], "healthy");
@@ -104,7 +106,7 @@ fn who_pauses_it_is_told_that_it_is_paused_and_not_that_it_stalls() {
         )
         .unwrap();
     client.insert("c", &documents(0..5, "a document")).unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    std::thread::sleep(Duration::from_secs(3));
     let (status, health) = ask(&client, "");
     assert_eq!((status, &health["status"]), (200, &json!("degraded")), "{health}");
     assert!(health["reason"].as_str().unwrap().contains("an upgrade"));
@@ -114,5 +116,66 @@ fn who_pauses_it_is_told_that_it_is_paused_and_not_that_it_stalls() {
         .call("POST", "/api/v1/sync/nexus/resume", Some(&json!({})))
         .unwrap();
     setup.assert_equal(&client);
+    assert!(server.stop().unwrap().success());
+}
+
+/// With the probe beside the plugin, which is told this.
+fn with_probe(setup: &Setup, probe: &Value) {
+    let artifacts = setup::artifacts();
+    artifacts
+        .install(&artifacts.probe_plugin(), "probe", setup.folder.path())
+        .unwrap();
+    setup::change_config(setup, |config| {
+        config["plugins"]["enabled"] = json!(["nexus", "probe"]);
+        config["probe"] = probe.clone();
+    });
+}
+
+#[test]
+fn a_plugin_that_takes_long_to_start_keeps_nobody_from_the_store() {
+    let setup = Setup::new(Kind::Dev);
+    let _nexus = setup.nexus();
+    with_probe(&setup, &json!({"start_delay_ms": 9_000}));
+    let (server, client) = setup.host();
+    let ask = |path: &str| client.send("GET", path, None).unwrap();
+    let (status, ready) = ask("/health/ready");
+    assert_eq!((status, &ready["status"]), (503, &json!("not_ready")), "{ready}");
+    assert_eq!(check(&ready, "started")["status"], "not_ready");
+    assert_eq!(ask("/health/live"), (200, json!({"status": "alive"})));
+    client.create("c", DIMENSION, "Cosine").unwrap();
+    client.insert("c", &documents(0..3, "a document")).unwrap();
+    assert_eq!(client.documents("c").unwrap().len(), 3);
+    wait_until("it is ready", PATIENCE, || Ok(ask("/health/ready").0 == 200)).unwrap();
+    // What came before is in the graph, too.
+    setup.assert_equal(&client);
+    assert!(server.stop().unwrap().success());
+}
+
+#[test]
+fn the_server_says_in_a_word_how_its_plugins_do_and_waits_for_none() {
+    let setup = Setup::new(Kind::Dev);
+    let _nexus = setup.nexus();
+    with_probe(&setup, &json!({"health_delay_ms": 3_000}));
+    let (server, client) = setup.host();
+    client.create("c", DIMENSION, "Cosine").unwrap();
+    client.settle(PATIENCE).unwrap();
+    let begun = Instant::now();
+    let (status, health) = client.send("GET", "/health", None).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert_eq!(
+        (status, &health["status"], &health["overall"]),
+        (200, &json!("healthy"), &json!("degraded"))
+    );
+    assert_eq!(
+        health["plugins"],
+        json!([
+            {"name": "nexus", "state": "started", "health": "healthy"},
+            {"name": "probe", "state": "started", "health": "unknown"},
+        ])
+    );
+    assert!(
+        !health.to_string().contains("reason"),
+        "everybody may ask: {health}"
+    );
     assert!(server.stop().unwrap().success());
 }

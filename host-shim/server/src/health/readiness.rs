@@ -86,22 +86,21 @@ impl Readiness {
             });
             checking.await
         });
-        let reason = match checked.await {
-            Ok(Ok(Ok(()))) => "",
-            Ok(Ok(Err(error))) => {
-                tracing::warn!(%error, "not ready: the store cannot be read");
-                "the store cannot be read"
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "not ready: the store could not be asked");
-                "the store could not be asked"
-            }
-            Err(_) => "the store does not answer",
+        let (reason, cause) = match checked.await {
+            Ok(Ok(Ok(()))) => ("", String::new()),
+            Ok(Ok(Err(error))) => ("the store cannot be read", error.to_string()),
+            Ok(Err(error)) => ("the store could not be asked", error.to_string()),
+            Err(_) => ("the store does not answer", String::new()),
         };
         let mut latest = self.latest.lock();
+        // Everybody may ask, so not every answer is a line.
         if latest.passed != reason.is_empty() {
             latest.passed = reason.is_empty();
             latest.since = Timestamp::now();
+            match latest.passed {
+                true => tracing::info!("the store can be read again"),
+                false => tracing::warn!(cause, "not ready: {reason}"),
+            }
         }
         latest.reason = reason;
         latest.clone()
