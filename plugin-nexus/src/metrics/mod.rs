@@ -1,6 +1,6 @@
 //! What the plugin counts, in a registry of its own.
 //!
-//! Invariants: label sets are closed, and what comes from outside is bounded ([`labels`]): collections beyond the first hundred
+//! Invariants: label sets are closed, and what comes from outside is bounded (`labels`): collections beyond the first hundred
 //! share the label `_other`; every metric is described ([`Described`]), and `docs/metrics.md`, the dashboard and the alert rules are
 //! compared with that. One file holds what one part counts; what is read off other parts when somebody asks is in its `look`.
 

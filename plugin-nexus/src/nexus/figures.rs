@@ -7,7 +7,7 @@ use prometheus::{HistogramVec, IntCounterVec};
 use super::error::NexusError;
 use super::fault::FaultClass;
 
-/// See the [module](self).
+/// Statements by name: how long they took, and what came of them.
 #[derive(Debug, Clone)]
 pub struct StatementFigures {
     /// By `statement`.

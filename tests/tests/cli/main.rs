@@ -7,7 +7,6 @@ mod files;
 mod jobs;
 mod letters;
 mod program;
-#[allow(dead_code, reason = "only its address is needed")]
 #[path = "../setup/receiver.rs"]
 mod receiver;
 #[path = "../setup/mod.rs"]

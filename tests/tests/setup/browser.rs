@@ -159,6 +159,17 @@ impl Browser {
 
     /// Presses the mouse on the first element of a selector, where it has to be seen.
     pub(crate) fn click(&mut self, selector: &str) {
+        // What comes in meanwhile may move the page under the pointer.
+        for _ in 0..5 {
+            if self.press(selector) {
+                return;
+            }
+        }
+        panic!("{selector} moves away from every click");
+    }
+
+    /// Presses the button of the mouse over a node; whether the node noticed.
+    fn press(&mut self, selector: &str) -> bool {
         let selector = json!(selector);
         let place = self.eval(&format!(
             "(() => {{
@@ -167,6 +178,8 @@ impl Browser {
                 const {{ x, y, width, height }} = node.getBoundingClientRect();
                 const at = {{ x: x + width / 2, y: y + height / 2 }};
                 const there = document.elementFromPoint(at.x, at.y);
+                window.pressed = false;
+                node.addEventListener('click', () => {{ window.pressed = true; }}, {{ once: true, capture: true }});
                 return node === there || node.contains(there) ? at : null;
             }})()"
         ));
@@ -176,6 +189,7 @@ impl Browser {
                 json!({"type": kind, "x": place["x"], "y": place["y"], "button": "left", "clickCount": 1});
             self.call("Input.dispatchMouseEvent", params);
         }
+        self.eval("window.pressed") == true
     }
 
     /// Replaces what the first field of a selector holds by typing.
