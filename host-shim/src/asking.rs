@@ -65,7 +65,9 @@ impl<T: Clone + Send + 'static> Question<T> {
         if state.asked.is_none() {
             let question = Arc::clone(self);
             let asking = thread::Builder::new().name(thread.to_owned()).spawn(move || {
+                let owed = Owed(&question);
                 let answer = ask();
+                std::mem::forget(owed);
                 question.answer(answer);
             });
             // Without a thread nobody is asked, and the next one may try at once.
@@ -80,6 +82,16 @@ impl<T: Clone + Send + 'static> Question<T> {
         state.answers += 1;
         state.latest = Some(answer);
         self.answered.notify_all();
+    }
+}
+
+/// Given up where the one who was to answer panicked: the next one may ask anew.
+struct Owed<'a, T>(&'a Question<T>);
+
+impl<T> Drop for Owed<'_, T> {
+    fn drop(&mut self) {
+        self.0.state.lock().asked = None;
+        self.0.answered.notify_all();
     }
 }
 
@@ -152,6 +164,13 @@ mod tests {
             thread::yield_now();
         }
         assert_eq!(question.put("asked", || 3).wait(), Ok(3));
+    }
+
+    #[test]
+    fn a_panic_is_no_answer_and_the_next_one_asks_anew() {
+        let question: Arc<Question<u8>> = Arc::default();
+        assert_eq!(question.put("asked", || panic!("on purpose")).wait(), Err(Late));
+        assert_eq!(question.put("asked", || 2).wait(), Ok(2));
     }
 
     #[test]

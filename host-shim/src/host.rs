@@ -71,7 +71,7 @@ impl PluginHost {
             let Some(running) = entry.callable() else { continue };
             running.context.open(Arc::clone(store));
             match entry.call(Call::Start, PluginInstance::start) {
-                Ok(()) => entry.set_state(State::Started),
+                Ok(()) => entry.started(),
                 Err(fault) => entry.fault(&format!("start: {fault}")),
             }
         }

@@ -173,6 +173,14 @@ impl PluginEntry {
         self.state.store(state as u8, Ordering::Release);
     }
 
+    /// It is at work, unless it was stopped or faulted while it started.
+    pub(crate) fn started(&self) {
+        let (loaded, started) = (State::Loaded as u8, State::Started as u8);
+        let _ = self
+            .state
+            .compare_exchange(loaded, started, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     pub(crate) fn fault(&self, reason: &str) {
         self.set_state(State::Faulted);
         reason.clone_into(&mut self.reason.lock());

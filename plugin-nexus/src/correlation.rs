@@ -5,7 +5,8 @@
 //!   restart. A document that changes again while it still waits keeps the earlier name, as it keeps the earlier time.
 //! - A *request* brings its own id, or is given a random UUID.
 //!
-//! Invariant: no two changes of a run have the same moment ([`ChangeNames::moment`]), unless the clock is put back.
+//! Invariants: no two changes of a run have the same moment ([`ChangeNames::moment`]), unless the clock is put back; and moments of changes
+//! are even, those of work that the plugin found by itself are odd ([`own_moment`]), so that one is not taken for the other.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -65,15 +66,16 @@ impl ChangeNames {
     /// called on one thread.
     pub fn moment(&self, micros: u64) -> u64 {
         let last = self.last.load(Ordering::Relaxed);
+        let micros = micros & !1;
         let unique = match micros <= last && last - micros < SMALL_STEP {
-            true => last + 1,
+            true => last + 2,
             false => micros,
         };
         self.last.store(unique, Ordering::Relaxed);
         unique
     }
 
-    /// The name of the change at a moment.
+    /// The name of the change at a moment, or of work of the plugin's own.
     #[must_use]
     pub fn name(&self, moment: u64) -> ChangeId {
         self.whole(lower_half(moment))
@@ -99,6 +101,18 @@ impl ChangeNames {
         }
         text
     }
+}
+
+/// The moment of work that the plugin found at this time by itself, as comparisons and neighbours do.
+#[must_use]
+pub(crate) fn own_moment(micros: u64) -> u64 {
+    micros | 1
+}
+
+/// Whether the host told of a change at this moment.
+#[cfg(feature = "otlp")]
+pub(crate) fn is_change(moment: u64) -> bool {
+    moment.is_multiple_of(2)
 }
 
 /// The lower half of the name of the change at a moment: each has another, and they look random, so that whoever takes a sample of traces
@@ -180,7 +194,7 @@ mod tests {
     fn a_clock_that_is_put_back_is_followed() {
         let names = ChangeNames::of("");
         assert_eq!(names.moment(10_000_000), 10_000_000);
-        assert_eq!(names.moment(9_999_999), 10_000_001);
+        assert_eq!(names.moment(9_999_999), 10_000_002);
         assert_eq!(names.moment(7_000_000), 7_000_000);
     }
 
@@ -200,6 +214,7 @@ mod tests {
             let names = ChangeNames::of("");
             let moments: BTreeSet<u64> = times.iter().map(|time| names.moment(1_000_000_000 + time)).collect();
             prop_assert_eq!(moments.len(), times.len());
+            prop_assert!(moments.iter().all(|moment| *moment != own_moment(*moment)));
         }
     }
 }

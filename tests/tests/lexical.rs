@@ -7,6 +7,7 @@ mod setup;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use setup::{DIMENSION, PATIENCE, Setup, change_config, vector};
@@ -185,6 +186,12 @@ fn whatever_a_crash_or_damage_takes_is_found_in_the_store_again() {
     let (server, client) = setup.host();
     assert!(!folder.exists(), "the texts' words are not kept");
     assert!(client.status().unwrap()["lexical"].is_null());
+    // What has nothing to do has not died.
+    std::thread::sleep(Duration::from_secs(1));
+    let (status, health) = client
+        .send("GET", "/api/v1/sync/nexus/health/live", None)
+        .unwrap();
+    assert_eq!((status, &health["live"]), (200, &json!(true)), "{health}");
     let asked = json!({"text": "x", "collections": ["c"], "weights": {"lexical": 1}});
     let (status, answer) = client
         .send("POST", "/api/v1/search/hybrid", Some(&asked))

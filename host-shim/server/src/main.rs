@@ -152,6 +152,7 @@ fn run(file: PathBuf) -> Result<(), Failure> {
         });
         if tokio::time::timeout(START, &mut starting).await.is_err() {
             tracing::warn!("a plugin takes long to start; requests are answered meanwhile");
+            life.started();
         }
         audit.started(&host);
         let reloads = tokio::spawn(reloader.at_signals(hangups));

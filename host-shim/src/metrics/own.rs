@@ -271,13 +271,15 @@ mod tests {
 
     #[test]
     fn promtool_has_nothing_to_say() {
-        let promtool = Command::new("promtool")
+        let program = std::env::var_os("PROMTOOL").unwrap_or_else(|| "promtool".into());
+        let promtool = Command::new(program)
             .args(["check", "metrics"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
         let Ok(mut promtool) = promtool else {
+            assert!(std::env::var_os("CI").is_none(), "there is no promtool");
             eprintln!("notice: not run: there is no promtool");
             return;
         };

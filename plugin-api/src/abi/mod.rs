@@ -4,7 +4,8 @@
 //! - Every type here is `repr(C)` with a stable layout that the loader compares before any call.
 //! - Numbers that stand for alternatives travel as integers, never as Rust enums: an unknown one is data, not
 //!   undefined behaviour.
-//! - Function tables grow at their end only (prefix types), together with [`crate::handshake::API_MINOR`].
+//! - Function tables grow at their end only (prefix types). What one side may lack is an option on the other; what it must have raises
+//!   [`crate::handshake::API_MINOR`].
 //! - Every function in a table catches panics on its own side.
 
 // The derives implement unsafe traits; each unsafe block written by hand carries its own proof.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Verdict;
 use super::history::Finding;
+use crate::journal::Stage;
 use crate::sync::{BreakerState, Context, LinkState};
 
 /// What each check finds now.
@@ -87,19 +88,27 @@ fn breaker(context: &Context) -> Finding {
     }
 }
 
-/// Documents that wait for another attempt do so by right; any other has to get on, whatever is in its way, unless an administrator is.
+/// Documents that wait for another attempt do so by right; any other has to get on, stage by stage, whatever is in its way, unless an
+/// administrator is.
 fn progress(context: &Context) -> Finding {
-    let depth = context.journal.depth();
-    let ready = depth.total().saturating_sub(depth.waiting);
-    let is_busy = ready > 0 && !context.gate.is_paused();
-    let idle = context
-        .health
-        .busy_for(is_busy, Instant::now())
-        .min(context.metrics.sync.since_progress());
+    let (depth, now) = (context.journal.depth(), Instant::now());
     let stalled = Duration::from_secs(context.config().telemetry.stalled_after_seconds);
-    if idle <= stalled {
-        return Finding("progress", Verdict::Healthy, format!("{ready} documents wait"));
+    let mut worst: Option<(Duration, Stage)> = None;
+    for stage in Stage::ALL {
+        let is_busy = depth.ready(stage) > 0 && !context.gate.is_paused();
+        let idle = context
+            .health
+            .busy_for(stage, is_busy, now)
+            .min(context.metrics.sync.since_progress(stage));
+        if idle > stalled && worst.is_none_or(|(longest, _)| idle > longest) {
+            worst = Some((idle, stage));
+        }
     }
+    let Some((idle, stage)) = worst else {
+        let ready: usize = Stage::ALL.map(|stage| depth.ready(stage)).iter().sum();
+        return Finding("progress", Verdict::Healthy, format!("{ready} documents wait"));
+    };
+    let ready = depth.ready(stage);
     let obstacles = [nexus(context), breaker(context), journal(context)];
     let because: Vec<String> = obstacles
         .into_iter()
@@ -114,7 +123,8 @@ fn progress(context: &Context) -> Finding {
         "progress",
         Verdict::Unhealthy,
         format!(
-            "{ready} documents wait, and none was worked on for {} s: {because}",
+            "{ready} documents wait for their {}, and none was worked on for {} s: {because}",
+            stage.name(),
             idle.as_secs()
         ),
     )

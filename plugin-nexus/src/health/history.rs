@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::{Check, Verdict};
+use crate::journal::Stage;
 
 /// How a check comes out now.
 pub(super) struct Finding(pub(super) &'static str, pub(super) Verdict, pub(super) String);
@@ -18,8 +19,8 @@ pub struct History(Mutex<Past>);
 #[derive(Debug, Default)]
 struct Past {
     since: BTreeMap<&'static str, (Verdict, Timestamp)>,
-    /// Since when there is work.
-    busy: Option<Instant>,
+    /// Since when each stage has had work.
+    busy: [Option<Instant>; 3],
     /// Tasks that ended though nobody asked for it.
     dead: BTreeSet<&'static str>,
 }
@@ -34,9 +35,9 @@ impl History {
         self.0.lock().dead.iter().copied().collect()
     }
 
-    /// For how long there has been work.
-    pub(super) fn busy_for(&self, is_busy: bool, now: Instant) -> Duration {
-        let busy = &mut self.0.lock().busy;
+    /// For how long a stage has had work.
+    pub(super) fn busy_for(&self, stage: Stage, is_busy: bool, now: Instant) -> Duration {
+        let busy = &mut self.0.lock().busy[stage.index()];
         *busy = is_busy.then(|| busy.unwrap_or(now));
         busy.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
@@ -77,9 +78,18 @@ mod tests {
     fn an_hour_without_work_is_no_hour_without_progress() {
         let (history, start) = (History::default(), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(history.busy_for(false, after(3_600)), Duration::ZERO);
-        assert_eq!(history.busy_for(true, after(3_601)), Duration::ZERO);
-        assert_eq!(history.busy_for(true, after(3_611)), Duration::from_secs(10));
-        assert_eq!(history.busy_for(false, after(3_612)), Duration::ZERO);
+        assert_eq!(
+            history.busy_for(Stage::Edges, false, after(3_600)),
+            Duration::ZERO
+        );
+        assert_eq!(history.busy_for(Stage::Edges, true, after(3_601)), Duration::ZERO);
+        assert_eq!(
+            history.busy_for(Stage::Edges, true, after(3_611)),
+            Duration::from_secs(10)
+        );
+        assert_eq!(
+            history.busy_for(Stage::Edges, false, after(3_612)),
+            Duration::ZERO
+        );
     }
 }

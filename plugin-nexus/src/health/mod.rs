@@ -5,7 +5,7 @@
 //! too long, whatever is in its way but an administrator.
 //!
 //! - *live*: all tasks run. Where they do not, only a restart of the host helps;
-//! - *ready*: a change that comes now is in the graph soon: nothing that it needs is out of order or switched off by somebody.
+//! - *ready*: a change that comes now is in the graph soon: nothing that it needs is out of order, paused or switched off.
 
 mod checks;
 mod history;
@@ -108,10 +108,12 @@ impl Health {
                 .iter()
                 .all(|check| check.name != name || check.status == Verdict::Healthy)
         };
+        // What is switched off is not looked at.
+        let is_there = |name: &str| checks.iter().any(|check| check.name == name);
         Self {
             status,
             live: is_well("lanes"),
-            ready: NEEDED.into_iter().all(is_well),
+            ready: NEEDED.into_iter().all(|name| is_there(name) && is_well(name)),
             reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
             at,
             checks,
@@ -167,11 +169,26 @@ mod tests {
 
     #[test]
     fn a_dead_task_is_neither_live_nor_ready_and_webhooks_and_words_are_no_matter_of_either() {
-        let dead = health(&[("lanes", Verdict::Unhealthy)]);
+        let but = |name: &'static str, status| {
+            let rest = NEEDED.into_iter().filter(|needed| *needed != name);
+            let all: Vec<_> = rest
+                .map(|needed| (needed, Verdict::Healthy))
+                .chain([(name, status)])
+                .collect();
+            health(&all)
+        };
+        let dead = but("lanes", Verdict::Unhealthy);
         assert!(!dead.live && !dead.ready);
-        let beside = health(&[("webhooks", Verdict::Degraded), ("words", Verdict::Degraded)]);
-        assert!(beside.live && beside.ready && beside.status == Verdict::Degraded);
-        let slow = health(&[("progress", Verdict::Unhealthy)]);
+        for beside in ["webhooks", "words"] {
+            let degraded = but(beside, Verdict::Degraded);
+            assert!(degraded.live && degraded.ready && degraded.status == Verdict::Degraded);
+        }
+        let slow = but("progress", Verdict::Unhealthy);
         assert!(slow.live && slow.ready && slow.is_broken());
+        let off = health(&[("sync", Verdict::Healthy)]);
+        assert!(
+            off.live && !off.ready,
+            "switched off, nothing comes into the graph"
+        );
     }
 }

@@ -101,14 +101,25 @@ impl Depth {
         self.nodes + self.edges + self.enrichment
     }
 
-    /// Those of a stage and a priority.
-    #[must_use]
-    pub fn of(&self, stage: Stage, priority: Priority) -> usize {
-        let all = match stage {
+    fn of_stage(&self, stage: Stage) -> usize {
+        match stage {
             Stage::Nodes => self.nodes,
             Stage::Edges => self.edges,
             Stage::Enrichment => self.enrichment,
-        };
+        }
+    }
+
+    /// Those of a stage that are at work, or could be.
+    #[must_use]
+    pub fn ready(&self, stage: Stage) -> usize {
+        self.of_stage(stage)
+            .saturating_sub(self.waiting_by_stage[stage.index()])
+    }
+
+    /// Those of a stage and a priority.
+    #[must_use]
+    pub fn of(&self, stage: Stage, priority: Priority) -> usize {
+        let all = self.of_stage(stage);
         let bulk = self.bulk[stage.index()].min(all);
         match priority {
             Priority::Interactive => all - bulk,
@@ -138,6 +149,8 @@ pub struct Depth {
     pub enrichment: usize,
     /// How many of each stage are bulk work.
     bulk: [usize; 3],
+    /// How many of each stage failed and wait for another attempt.
+    waiting_by_stage: [usize; 3],
     /// Documents that failed and wait for another attempt; counted above too.
     pub waiting: usize,
     /// Documents at work; counted above too.

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::changes::Changes;
 use super::disk::Disk;
 use super::{DocumentId, Journal, JournalError, Priority, Work};
+use crate::correlation::own_moment;
 
 const RECEIPT: u8 = b'v';
 const META_HEARD: &[u8] = b"mheard";
@@ -116,7 +117,7 @@ impl Journal {
                     &mut desk,
                     document,
                     (*work, Priority::Interactive),
-                    moment.unix_micros,
+                    own_moment(moment.unix_micros),
                     moment,
                     &mut changes,
                 )?;

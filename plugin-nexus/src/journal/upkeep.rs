@@ -54,8 +54,6 @@ pub struct Condition {
     pub rebuilt_micros: u64,
     /// Bytes on disk, at the last look.
     pub bytes: u64,
-    /// Free bytes on the same volume; null where nobody knows.
-    pub free_bytes: Option<u64>,
 }
 
 impl Condition {
@@ -80,7 +78,6 @@ impl Condition {
             rebuilt_micros: if because.is_some() { now_micros } else { 0 },
             rebuilt_because: because,
             bytes: 0,
-            free_bytes: None,
         }
     }
 
@@ -117,8 +114,12 @@ impl Journal {
     pub fn condition(&self) -> Condition {
         let mut condition = self.condition.lock().clone();
         condition.failure = self.disk.vault.failure().map(|failure| failure.to_string());
-        condition.free_bytes = self.disk.vault.free_bytes();
         condition
+    }
+
+    /// Free bytes on the journal's volume; `None` where nobody knows. Asks the operating system.
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.disk.vault.free_bytes()
     }
 
     /// Whether nothing is read or written at present, since the storage failed.

@@ -90,7 +90,9 @@ impl Stage {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Nodes, Self::Edges, Self::Enrichment];
 
-    pub(super) fn index(self) -> usize {
+    /// Its place among [`Stage::ALL`].
+    #[must_use]
+    pub fn index(self) -> usize {
         match self {
             Self::Nodes => 0,
             Self::Edges => 1,

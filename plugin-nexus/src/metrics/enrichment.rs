@@ -32,7 +32,7 @@ impl EnrichmentMetrics {
             payloads: catalogue.counters(
                 "enrichment_total",
                 &["collection", "result"],
-                "Payloads that were looked at for what the graph says: merged, unchanged since they say it already, or gone meanwhile",
+                "Payloads that were looked at for what the graph says: merged, unchanged since they say it already, or gone from the store or the graph",
             )?,
             lag_seconds: catalogue.histogram(
                 "enrichment_lag_seconds",
@@ -80,13 +80,11 @@ impl EnrichmentMetrics {
         })
     }
 
-    /// Counts payloads that were looked at.
-    pub(crate) fn payloads(&self, collection: &str, result: &str, count: usize) {
-        if count > 0 {
-            self.payloads
-                .with_label_values(&[self.collections.of(collection).as_str(), result])
-                .inc_by(count as u64);
-        }
+    /// Counts a payload that was looked at.
+    pub(crate) fn payload(&self, collection: &str, result: &str) {
+        self.payloads
+            .with_label_values(&[self.collections.of(collection).as_str(), result])
+            .inc();
     }
 
     /// A payload shows what the graph says, so long after the change that made it say so.

@@ -18,6 +18,7 @@ mod totals;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use prometheus::{IntCounter, IntGaugeVec, Registry, TextEncoder};
 
 pub use catalogue::{Described, Kind, PREFIX};
@@ -55,6 +56,8 @@ pub struct Metrics {
     registry: Registry,
     described: Vec<Described>,
     started: Timestamp,
+    /// What is looked at is set anew, so one looks at a time.
+    looking: Mutex<()>,
 }
 
 impl Metrics {
@@ -89,6 +92,7 @@ impl Metrics {
                 "Lines that were not logged, since many like them were",
             )?,
             started: Timestamp::now(),
+            looking: Mutex::default(),
             described: Vec::new(),
             registry: Registry::new(),
         }
@@ -122,6 +126,7 @@ impl Metrics {
     /// An inconsistent family: a programming error.
     pub fn text(&self, engine: &Engine) -> prometheus::Result<String> {
         let context = engine.context();
+        let _looking = self.looking.lock();
         self.lanes.look();
         self.queue.look(engine);
         self.nexus.look(context);

@@ -101,8 +101,8 @@ impl NexusMetrics {
         self.degraded
             .set(i64::from(matches!(state, LinkState::Degraded { .. })));
         self.paused.set(i64::from(context.gate.is_paused()));
+        self.capability.reset();
         if let Some(capabilities) = context.link.capabilities() {
-            self.capability.reset();
             for row in &capabilities.operations {
                 self.capability
                     .with_label_values(&[row.operation.name(), row.form.unwrap_or("none")])

@@ -121,7 +121,7 @@ impl QueueMetrics {
         let condition = journal.condition();
         self.bytes.set(whole(condition.bytes));
         self.free_bytes
-            .set(condition.free_bytes.map_or(f64::NAN, |free| free as f64));
+            .set(journal.free_bytes().map_or(f64::NAN, |free| free as f64));
         self.up.set(i64::from(condition.failure.is_none()));
         self.rebuilds.set(condition.rebuilt.into());
     }

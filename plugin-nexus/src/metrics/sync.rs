@@ -39,8 +39,8 @@ pub(crate) struct SyncMetrics {
     mismatches: IntCounterVec,
     dead_lettered: IntCounterVec,
     ledger: Ledger,
-    /// When a batch was last done.
-    progressed: Mutex<Instant>,
+    /// When a batch of each stage was last done.
+    progressed: [Mutex<Instant>; 3],
 }
 
 impl SyncMetrics {
@@ -128,7 +128,7 @@ impl SyncMetrics {
                 "Documents that became dead letters",
             )?,
             ledger: Ledger::default(),
-            progressed: Mutex::new(Instant::now()),
+            progressed: Stage::ALL.map(|_| Mutex::new(Instant::now())),
         })
     }
 
@@ -147,7 +147,7 @@ impl SyncMetrics {
 
     /// Counts what a stage did.
     pub(crate) fn batch_done(&self, stage: Stage, batch: &Batch, done: &Done, now_micros: u64) {
-        *self.progressed.lock() = Instant::now();
+        *self.progressed[stage.index()].lock() = Instant::now();
         // What it did is counted where payloads are.
         if stage == Stage::Enrichment {
             return;
@@ -244,9 +244,9 @@ impl SyncMetrics {
         self.swept.inc_by(edges as u64);
     }
 
-    /// How long ago a batch was last done, or the counting began.
-    pub(crate) fn since_progress(&self) -> Duration {
-        self.progressed.lock().elapsed()
+    /// How long ago a batch of a stage was last done, or the counting began.
+    pub(crate) fn since_progress(&self, stage: Stage) -> Duration {
+        self.progressed[stage.index()].lock().elapsed()
     }
 
     /// Edges of a type that were written as active and that were retracted since the start.

@@ -9,8 +9,22 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::error::NexusError;
-use crate::sync::is_reserved_property;
 
+/// Properties whose values the plugin makes itself.
+const OUR_OWN: [&str; 8] = [
+    "key",
+    "bucket",
+    "collection",
+    "vector_id",
+    "fingerprint",
+    "synced_at",
+    "_pad",
+    "gc",
+];
+/// Digits from which on a number says something of a document.
+const LONG_NUMBER: usize = 4;
+/// Characters of a word that was cut off from which on it is told apart from a word of the message.
+const CUT_WORD: usize = 3;
 /// The properties of a record among a statement's parameters.
 const PROPERTIES: &str = "props";
 const BLANK: &str = "[…]";
@@ -40,25 +54,63 @@ impl NexusError {
         };
         let mut texts = Vec::new();
         collect(params, false, &mut texts);
-        *message = blanked(message, &texts);
+        *message = blanked(&unescaped(message), &texts);
         self
     }
 }
 
-/// The texts among properties that are not the plugin's own.
-fn collect<'a>(value: &'a Value, is_property: bool, texts: &mut Vec<&'a str>) {
+/// The texts and numbers among properties that are not the plugin's own.
+fn collect(value: &Value, is_property: bool, texts: &mut Vec<String>) {
     match value {
         Value::Object(entries) => {
             for (name, value) in entries {
-                if !(is_property && is_reserved_property(name)) {
+                if !(is_property && OUR_OWN.contains(&name.as_str())) {
                     collect(value, is_property || name == PROPERTIES, texts);
                 }
             }
         }
         Value::Array(items) => items.iter().for_each(|item| collect(item, is_property, texts)),
-        Value::String(text) if is_property && texts.len() < MOST_TEXTS => texts.push(text),
-        _ => {}
+        _ if !is_property || texts.len() >= MOST_TEXTS => {}
+        Value::String(text) => texts.push(text.clone()),
+        Value::Number(number) => {
+            let text = number.to_string();
+            if text.chars().filter(char::is_ascii_digit).count() >= LONG_NUMBER {
+                texts.push(text);
+            }
+        }
+        Value::Bool(_) | Value::Null => {}
     }
+}
+
+/// A message in which values stand as they are, though the server escaped them; in one line.
+fn unescaped(message: &str) -> String {
+    let mut clean = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(at) = rest.find('\\') {
+        clean.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let mut chars = rest.chars();
+        match chars.next() {
+            Some('n' | 'r' | 't' | 'b' | 'f') => clean.push(' '),
+            Some('u') => {
+                let digits = chars.as_str().trim_start_matches('{');
+                let code = digits
+                    .get(..4)
+                    .and_then(|digits| u32::from_str_radix(digits, 16).ok());
+                if let Some(named) = code.and_then(char::from_u32) {
+                    clean.push(if named.is_control() { ' ' } else { named });
+                    rest = digits[4..].trim_start_matches('}');
+                    continue;
+                }
+                clean.push('u');
+            }
+            Some(other) => clean.push(other),
+            None => {}
+        }
+        rest = chars.as_str();
+    }
+    clean.push_str(rest);
+    clean
 }
 
 /// The words of a text: where each begins, and what it is.
@@ -78,7 +130,7 @@ fn words(text: &str) -> Vec<(usize, &str)> {
     words
 }
 
-fn blanked(message: &str, texts: &[&str]) -> String {
+fn blanked(message: &str, texts: &[String]) -> String {
     let said = words(message);
     let sent: Vec<Vec<(usize, &str)>> = texts.iter().map(|text| words(text)).collect();
     let mut places: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
@@ -88,6 +140,13 @@ fn blanked(message: &str, texts: &[&str]) -> String {
         }
     }
     let mut hidden = vec![false; said.len()];
+    // A message that was cut off may end in the middle of a value's first word.
+    if let (Some(last), Some((_, word))) = (hidden.last_mut(), said.last())
+        && word.chars().count() >= CUT_WORD
+        && !message.ends_with(|c: char| !c.is_alphanumeric())
+    {
+        *last = places.keys().any(|sent| sent.starts_with(word));
+    }
     for (at, (_, word)) in said.iter().enumerate() {
         for (text, from) in places.get(word).into_iter().flatten() {
             let rest = &sent[*text][*from..];
@@ -139,6 +198,7 @@ mod tests {
     fn what_was_sent_is_not_quoted_and_what_went_wrong_is() {
         let params = json!({"rows": [{"key": "c/d1", "props": {
             "title": "The annual report of Acme", "author": "Smith", "vector_id": "d1", "tags": ["very secret"],
+            "phone": 4_915_112_345_u64, "chunk_index": 12, "firm": "Müller\nand sons", "acl": ["admins@acme.example"],
         }}]});
         for (message, clean) in [
             (
@@ -148,6 +208,11 @@ mod tests {
             ("row c/d1: bad value Smith", "row c/d1: bad value […]"),
             ("row d1: annual report", "row d1: […] […]"),
             ("cut off in The ann", "cut off in […] […]"),
+            ("cut off in Smi", "cut off in […]"),
+            ("no such number: 4915112345", "no such number: […]"),
+            ("row 12 of 13: bad", "row 12 of 13: bad"),
+            ("bad: \"M\\u00fcller\\nand sons\"", "bad: \"[…] […] […]\""),
+            ("not for admins@acme.example", "not for […]@[…].[…]"),
             ("the report of a parse error", "the […] […] a parse error"),
             ("Parse error", "Parse error"),
             ("bad: [\"very secret\"]", "bad: [\"[…] […]\"]"),
@@ -160,12 +225,26 @@ mod tests {
         #[test]
         fn no_value_is_left_in_a_message_that_quotes_it(
             value in "[a-zA-Z0-9äß]{1,12}([ ,.'\"-][a-zA-Z0-9äß]{1,12}){0,6}",
-            before in "[ -~]{0,40}",
-            after in "[ -~]{0,40}",
+            before in "[ -/:-@]{0,40}",
+            after in "[ -/:-@]{0,40}",
         ) {
             let message = format!("{before} {value} {after}");
             let clean = rejected(&message, &json!({"rows": [{"props": {"title": value}}]}));
             prop_assert!(!clean.contains(&value), "{}", clean);
+        }
+
+        #[test]
+        fn no_value_is_left_in_a_message_that_quotes_it_as_json(value in "[a-zA-Z0-9äß\\n\"]{5,30}") {
+            let message = format!("cannot store {}", Value::from(value.clone()));
+            let clean = rejected(&message, &json!({"rows": [{"props": {"title": value}}]}));
+            for word in words(&value).iter().filter(|(_, word)| word.len() > 8) {
+                prop_assert!(!clean.contains(word.1), "{}", clean);
+            }
+        }
+
+        #[test]
+        fn no_message_makes_it_panic(message in "(\\\\|u|\\{|[0-9a-f]|.){0,40}") {
+            rejected(&message, &json!({"rows": [{"props": {"title": message}}]}));
         }
     }
 }

@@ -24,12 +24,11 @@ use super::relations::{DeriveError, Deriver, OrphanSweep};
 use super::search_cache::SearchCache;
 use crate::audit_log::AuditLog;
 use crate::config::{Collection, Config};
-use crate::correlation::ChangeNames;
+use crate::correlation::{ChangeNames, own_moment};
 use crate::domains::Knowledge;
 use crate::graph::{ForeignType, GraphError};
 use crate::health::History;
-pub(crate) use crate::journal::unix_micros as now_micros;
-use crate::journal::{Journal, Work};
+use crate::journal::{Journal, Work, unix_micros};
 use crate::lexical::Lexical;
 use crate::metrics::Metrics;
 use crate::nexus::NexusClient;
@@ -372,6 +371,11 @@ pub(crate) fn unless_gone<T>(answer: Result<T, Fault>) -> Result<Option<T>, Faul
         Err(fault) if fault.code == FaultCode::NotFound => Ok(None),
         Err(fault) => Err(fault),
     }
+}
+
+/// Now, for work that the plugin found by itself.
+pub(crate) fn now_micros() -> u64 {
+    own_moment(unix_micros())
 }
 
 /// Now, as it stands in the graph: RFC 3339 in UTC, always of the same width.

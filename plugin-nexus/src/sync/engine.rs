@@ -140,10 +140,15 @@ impl Engine {
         let context = || Arc::clone(&self.context);
         let stop = || self.stop.subscribe();
         let mut spawn = |duty, task: BoxFuture| {
-            let watch = Watch::over(duty, context(), stop());
+            let watch = Watch {
+                duty,
+                context: context(),
+                stop: stop(),
+                is_over: false,
+            };
             tasks.push(runtime.spawn(async move {
-                let _watch = watch;
                 task.await;
+                watch.over();
             }));
         };
         spawn("health", Box::pin(health::watch(context(), stop())));
@@ -276,7 +281,6 @@ impl Engine {
             }
             clean
         });
-        telemetry::flush();
         runtime.shutdown_timeout(RUNTIME_GRACE);
         self.keeper.stop();
         self.context
@@ -286,28 +290,31 @@ impl Engine {
         let left = self.context.journal.depth().total();
         let details = json!({"left": left, "clean": clean});
         self.context.audit_log.record(ACTOR, "sync.stopped", &details);
+        telemetry::end(self.context.host);
         Ok(left as u64)
     }
 }
 
 type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Sees a task end though nobody asked for it: by a panic.
+/// Sees a task die, by a panic. One that has nothing to do may end.
 struct Watch {
     duty: &'static str,
     context: Arc<Context>,
     stop: watch::Receiver<bool>,
+    is_over: bool,
 }
 
 impl Watch {
-    fn over(duty: &'static str, context: Arc<Context>, stop: watch::Receiver<bool>) -> Self {
-        Self { duty, context, stop }
+    /// The task came to its end.
+    fn over(mut self) {
+        self.is_over = true;
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if !*self.stop.borrow() {
+        if !self.is_over && !*self.stop.borrow() {
             self.context.health.died(self.duty);
             tracing::error!(
                 task = self.duty,
@@ -333,7 +340,9 @@ impl Journaling for Absorber {
         kill_point("enqueue");
         let moment = match &event {
             IntakeEvent::Documents { at_micros, ends, .. } if !ends.is_empty() => {
-                context.changes.moment(*at_micros)
+                let moment = context.changes.moment(*at_micros);
+                telemetry::trace_hook(context.changes.name(moment), moment);
+                moment
             }
             _ => 0,
         };

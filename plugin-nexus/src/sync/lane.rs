@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use tokio::sync::watch;
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 
-use super::ACTOR;
+use super::account::{Account, span_of};
 use super::ahead::Ahead;
 use super::batch_size::BatchSize;
 use super::breaker::Permit;
@@ -23,7 +22,6 @@ use super::{ahead, edges, enrichment, nodes};
 use crate::graph::schema::EdgeType;
 use crate::journal::{Batch, Claimable, DocumentId, Outcome, Refusal, Stage, Work};
 use crate::kill_point::kill_point;
-use crate::telemetry;
 
 /// Documents in a batch of the edge stage at least, where there are so many.
 const EDGE_BATCH: usize = 16;
@@ -247,9 +245,8 @@ async fn work(
             .map_err(|fault| (fault, looks)),
         Err(fault) => Err((fault, Looks::default())),
     };
-    context.metrics.sync.batch_ended(stage, &batch, begun.elapsed());
-    drop(at_work);
     let done = result.is_ok();
+    let mut unmet = None;
     match result {
         Ok(()) => permit.succeeded(),
         Err((fault, looks)) => {
@@ -263,36 +260,19 @@ async fn work(
                     let error = error.to_string();
                     apart(context, connection, stage, &batch, &looks, &error, permit).await;
                 }
-                fault => give_back(context, connection, &batch, &fault).await,
+                fault => unmet = Some(fault),
             }
         }
+    }
+    context.metrics.sync.batch_ended(stage, &batch, begun.elapsed());
+    // To wait is no work.
+    drop(at_work);
+    if let Some(fault) = unmet {
+        give_back(context, connection, &batch, &fault).await;
     }
     kill_point("end");
     end(context, &batch);
     done
-}
-
-/// What all lines about a batch have in common; it is in the trace of the changes that the batch is there for.
-fn span_of(context: &Context, stage: Stage, batch: &Batch) -> Span {
-    let moments = batch.moments();
-    macro_rules! span {
-        ($name:literal) => {
-            tracing::info_span!(
-                $name,
-                batch = batch.number(),
-                stage = stage.name(),
-                collection = %batch.collection,
-                documents = batch.claims.len(),
-                correlation_id = context.changes.names(&moments),
-            )
-        };
-    }
-    let span = match stage {
-        Stage::Nodes | Stage::Edges => span!("batch"),
-        Stage::Enrichment => span!("enrichment"),
-    };
-    telemetry::trace_batch(&span, &context.changes, &moments, stage == Stage::Nodes);
-    span
 }
 
 /// Gives a batch back: nobody in it is at fault.
@@ -407,8 +387,7 @@ async fn attempt(
     };
     let now = now_micros();
     context.metrics.sync.batch_done(stage, batch, &done, now);
-    tell(context, stage, batch, &done);
-    let summary = summary(context, stage, batch, &done);
+    let account = Account::of(context, stage, batch, &done);
     let effects = context.jobs.effects_of(stage, batch, &done);
     let Done {
         outcomes,
@@ -431,61 +410,6 @@ async fn attempt(
     }
     refusal::report(context, &batch.collection, &refusals, &verdicts);
     context.jobs.settle(stage, batch, effects, &verdicts);
-    if let Some(summary) = summary {
-        context.audit_log.record(ACTOR, "sync.batch", &summary);
-    }
+    account.tell(context);
     Ok(())
-}
-
-/// What was done with each document, for who looks closely.
-fn tell(context: &Context, stage: Stage, batch: &Batch, done: &Done) {
-    tracing::debug!(
-        written = done.written.len(),
-        unchanged = done.unchanged,
-        deleted = done.deleted,
-        enriched = done.enriched,
-        failed = done.failed.len(),
-        asserted = done.asserted.values().sum::<usize>(),
-        retracted = done.retracted.values().sum::<usize>(),
-        "a batch is done"
-    );
-    if !tracing::enabled!(tracing::Level::DEBUG) {
-        return;
-    }
-    for claim in &batch.claims {
-        tracing::debug!(
-            correlation_id = %context.changes.name(claim.since_micros),
-            id = %claim.id,
-            written = done.written.contains(&claim.id),
-            "{}",
-            match stage {
-                Stage::Nodes => "the node of a document is right",
-                Stage::Edges => "the edges of a document are right",
-                Stage::Enrichment => "the payload of a document says what the graph does",
-            }
-        );
-    }
-}
-
-/// What a batch changed, for the audit log; `None`: nothing.
-fn summary(context: &Context, stage: Stage, batch: &Batch, done: &Done) -> Option<Value> {
-    let edges = |counts: &BTreeMap<EdgeType, usize>| counts.values().sum::<usize>();
-    let (asserted, retracted) = (edges(&done.asserted), edges(&done.retracted));
-    let changed =
-        done.written.len() + done.deleted + done.enriched + done.failed.len() + asserted + retracted;
-    (changed > 0).then(|| {
-        json!({
-            "batch": batch.number(),
-            "correlation_id": context.changes.names(&batch.moments()),
-            "stage": stage.name(),
-            "collection": batch.collection,
-            "documents": batch.claims.len(),
-            "written": done.written.len(),
-            "deleted": done.deleted,
-            "enriched": done.enriched,
-            "failed": done.failed.len(),
-            "edges_asserted": asserted,
-            "edges_retracted": retracted,
-        })
-    })
 }

@@ -15,6 +15,7 @@
 //! - Nothing is written to a process of Nexus that was not checked and probed, or that did not do what it said.
 //! - Nodes are written before the edges between them; an edge is only written to a node that the journal has a state of.
 
+mod account;
 mod across;
 mod ahead;
 mod audit;

@@ -20,9 +20,9 @@ use tracing_subscriber::registry;
 use vectorizer_plugin_api::{Host, LogLevel};
 
 use crate::config::Telemetry;
-use crate::correlation::ChangeNames;
+use crate::correlation::{ChangeId, ChangeNames};
 use forward::Forward;
-use repeats::Repeats;
+use repeats::{Repeats, Told};
 
 /// Why spans cannot go to a collector.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,11 @@ pub(crate) fn suppressed() -> u64 {
 
 /// Says how many lines were not logged in the minutes that are over. To be called now and then.
 pub(crate) fn tell_suppressed(host: Host) {
-    for told in repeats().over(Instant::now()) {
+    tell(host, repeats().over(Instant::now()));
+}
+
+fn tell(host: Host, left_out: Vec<Told>) {
+    for told in left_out {
         let message = format!("{} more lines like: {}", told.count, told.message);
         host.log(LogLevel::Warn, told.target, &message, "");
     }
@@ -83,14 +87,19 @@ pub(crate) fn tell_suppressed(host: Host) {
     not(feature = "otlp"),
     allow(unused_variables, reason = "there are no traces")
 )]
-pub(crate) fn trace_batch(
-    span: &tracing::Span,
-    names: &ChangeNames,
-    moments: &BTreeSet<u64>,
-    is_first: bool,
-) {
+pub(crate) fn trace_batch(span: &tracing::Span, names: &ChangeNames, moments: &BTreeSet<u64>) {
     #[cfg(feature = "otlp")]
-    traces::batch(span, names, moments, is_first);
+    traces::batch(span, names, moments);
+}
+
+/// The root of a change's trace: the host told of it at this moment, and it is taken in now.
+#[cfg_attr(
+    not(feature = "otlp"),
+    allow(unused_variables, reason = "there are no traces")
+)]
+pub(crate) fn trace_hook(change: ChangeId, moment: u64) {
+    #[cfg(feature = "otlp")]
+    traces::hook(change, moment);
 }
 
 /// Puts a span into the trace of a change.
@@ -98,13 +107,14 @@ pub(crate) fn trace_batch(
     not(feature = "otlp"),
     allow(unused_variables, reason = "there are no traces")
 )]
-pub(crate) fn trace_change(span: &tracing::Span, change: crate::correlation::ChangeId) {
+pub(crate) fn trace_change(span: &tracing::Span, change: ChangeId) {
     #[cfg(feature = "otlp")]
     traces::change(span, change);
 }
 
-/// Sends spans that wait.
-pub(crate) fn flush() {
+/// The plugin ends: what was not told is told, and spans that wait have a moment to be sent.
+pub(crate) fn end(host: Host) {
+    tell(host, repeats().all());
     #[cfg(feature = "otlp")]
-    traces::flush();
+    traces::end();
 }

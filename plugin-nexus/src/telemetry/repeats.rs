@@ -85,16 +85,26 @@ impl Repeats {
 
     /// What was not logged in minutes that are over.
     pub(super) fn over(&self, now: Instant) -> Vec<Told> {
+        self.take(|place| now.saturating_duration_since(place.since) >= WINDOW)
+    }
+
+    /// What was not logged until now.
+    pub(super) fn all(&self) -> Vec<Told> {
+        self.take(|_| true)
+    }
+
+    fn take(&self, wanted: impl Fn(&Place) -> bool) -> Vec<Told> {
         let mut places = self.places.lock();
-        let over = places
+        let left_out = places
             .values_mut()
-            .filter(|place| place.suppressed > 0 && now.saturating_duration_since(place.since) >= WINDOW);
-        over.map(|place| Told {
-            target: place.target,
-            count: std::mem::take(&mut place.suppressed),
-            message: place.message.clone(),
-        })
-        .collect()
+            .filter(|place| place.suppressed > 0 && wanted(place));
+        left_out
+            .map(|place| Told {
+                target: place.target,
+                count: std::mem::take(&mut place.suppressed),
+                message: place.message.clone(),
+            })
+            .collect()
     }
 
     pub(super) fn suppressed(&self) -> u64 {
@@ -165,6 +175,8 @@ mod tests {
             message: "m".to_owned(),
         };
         assert_eq!(repeats.over(start + WINDOW), [told]);
+        ask(&repeats, start);
+        assert_eq!(repeats.all().len(), 1, "at the end all is told");
         assert_eq!(repeats.over(start + WINDOW), []);
     }
 

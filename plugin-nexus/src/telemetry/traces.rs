@@ -1,9 +1,9 @@
 //! Spans on their way to a collector of OpenTelemetry (OTLP over HTTP, protobuf).
 //!
-//! A change's trace has the change's name as its id. Its root is `hook`, from the moment at which the host told of the change to the claim
-//! of the first batch that it is in; its id is made of the change's name, so that later stages and deliveries are put below it without
-//! anything being kept. A batch that is there for several changes is in the trace of the first and linked with the others, whose `hook` is
-//! linked with the batch.
+//! A change's trace has the change's name as its id. Its root is `hook`, from the moment at which the host told of the change until it is
+//! taken in; its id is made of the change's name, so that batches of all stages and deliveries are put below it without anything being
+//! kept. A batch that is there for several changes is in the trace of the first and linked with the others. One that is there for none, as a
+//! comparison's, begins a trace of its own.
 //!
 //! Invariants: the share of changes that is sent is chosen by their names, so a trace is sent whole or not at all; a collector that is slow
 //! or away costs memory for a bounded number of spans, and nothing else.
@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use opentelemetry::trace::{
-    Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceFlags, TraceId,
+    Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceFlags, TraceId,
     TraceState, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
@@ -35,11 +35,13 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::TelemetryError;
 use crate::config::Traces;
-use crate::correlation::{ChangeId, ChangeNames, lower_half};
+use crate::correlation::{ChangeId, ChangeNames, is_change, lower_half};
 use crate::nexus::client_tls;
 
 /// What spans are of.
 const SERVICE: &str = "vectorizer-nexus";
+/// How long the last spans may take at the end.
+const GRACE: Duration = Duration::from_secs(1);
 /// Changes of one batch that are linked with it.
 const MOST_LINKED: usize = 32;
 
@@ -102,22 +104,32 @@ fn wanted(metadata: &Metadata<'_>) -> bool {
 }
 
 /// See [`super::trace_batch`].
-pub(super) fn batch(span: &Span, names: &ChangeNames, moments: &BTreeSet<u64>, is_first: bool) {
-    let (Some(provider), Some(first)) = (PROVIDER.get(), moments.first()) else {
+pub(super) fn batch(span: &Span, names: &ChangeNames, moments: &BTreeSet<u64>) {
+    if PROVIDER.get().is_none() {
         return;
-    };
-    change(span, names.name(*first));
-    let batch = span.context().span().span_context().clone();
-    for moment in moments.iter().take(MOST_LINKED) {
-        let name = names.name(*moment);
-        let links = (moment != first).then(|| Link::new(batch.clone(), Vec::new(), 0));
-        if is_first {
-            hook(provider, name, *moment, links);
-        }
-        if moment != first {
-            span.add_link(hook_of(name));
-        }
     }
+    // Work that the plugin found by itself has no root to be below.
+    let first = moments.iter().find(|moment| is_change(**moment));
+    match (first, moments.first()) {
+        (Some(first), _) => change(span, names.name(*first)),
+        (None, Some(own)) => begin(span, names.name(*own)),
+        (None, None) => {}
+    }
+    let others = moments.iter().filter(|moment| is_change(**moment)).skip(1);
+    for moment in others.take(MOST_LINKED) {
+        span.add_link(hook_of(names.name(*moment)));
+    }
+}
+
+/// Begins a trace with this id.
+fn begin(span: &Span, name: ChangeId) {
+    NEXT.set(Some((
+        TraceId::from(name.bits()),
+        SpanId::from(rand::random::<u64>()),
+    )));
+    // It is begun when it is asked for.
+    let _ = span.context();
+    NEXT.set(None);
 }
 
 /// See [`super::trace_change`].
@@ -128,10 +140,10 @@ pub(super) fn change(span: &Span, change: ChangeId) {
     }
 }
 
-/// See [`super::flush`].
-pub(super) fn flush() {
+/// See [`super::end`]. What is not sent by then is lost.
+pub(super) fn end() {
     if let Some(provider) = PROVIDER.get()
-        && let Err(error) = provider.force_flush()
+        && let Err(error) = provider.shutdown_with_timeout(GRACE)
     {
         tracing::debug!(%error, "the last spans could not be sent");
     }
@@ -148,15 +160,17 @@ fn hook_of(change: ChangeId) -> SpanContext {
     )
 }
 
-/// Sends the root of a change's trace.
-fn hook(provider: &SdkTracerProvider, change: ChangeId, moment: u64, link: Option<Link>) {
+/// See [`super::trace_hook`].
+pub(super) fn hook(change: ChangeId, moment: u64) {
+    let Some(provider) = PROVIDER.get() else {
+        return;
+    };
     let root = hook_of(change);
     NEXT.set(Some((root.trace_id(), root.span_id())));
     let builder = SpanBuilder::from_name("hook")
         .with_kind(SpanKind::Producer)
         .with_start_time(SystemTime::UNIX_EPOCH + Duration::from_micros(moment))
-        .with_attributes([KeyValue::new("correlation_id", change.to_string())])
-        .with_links(link.into_iter().collect());
+        .with_attributes([KeyValue::new("correlation_id", change.to_string())]);
     let mut span = provider
         .tracer(SERVICE)
         .build_with_context(builder, &Context::new());

@@ -32,7 +32,10 @@ fn start(setup: &Setup, filter: &str) -> (Server, Vectorizer) {
 /// The lines of the host's log.
 fn lines(setup: &Setup) -> Vec<Value> {
     let text = std::fs::read_to_string(setup.folder.path().join("host.log")).unwrap();
-    text.lines()
+    // The host may be writing the last one.
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole
+        .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect()
 }

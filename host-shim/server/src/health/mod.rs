@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `GET /health/live` | 200 while the process answers at all; touches no lock and no disk | what restarts a process that hangs |
 //! | `GET /health/ready` | 200 where requests are welcome, 503 where not, check by check | load balancers |
-//! | `GET /health` | 200 while the store can be read, with a word for each plugin and one for everything | people, dashboards |
+//! | `GET /health` | 200 while the store can be read, 503 while not, with a word for each plugin and one for everything | people, dashboards |
 //!
 //! Invariants:
 //! - A plugin that was refused, is faulted or unhealthy does not make the server unready: the store does not depend on a plugin.
@@ -76,17 +76,20 @@ async fn ready(State(observed): State<Observed>) -> (StatusCode, Json<Value>) {
     (status, Json(json!({"status": word, "checks": checks})))
 }
 
-/// `GET /health`. Reads from the store, so a failing disk is an error here.
-async fn health(State(observed): State<Observed>) -> Result<Json<Value>, ApiError> {
-    let answer = spawn_blocking(move || observed.answer())
-        .await
-        .map_err(|error| ApiError::Internal(error.to_string()))?;
-    answer.map(Json)
+/// `GET /health`. Reads from the store; 503 where that cannot be read.
+async fn health(State(observed): State<Observed>) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let is_readable = observed.readiness.store().await.passed;
+    let answer = spawn_blocking(move || observed.answer(is_readable)).await;
+    let answer = answer.map_err(|error| ApiError::Internal(error.to_string()))?;
+    let status = match is_readable {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    Ok((status, Json(answer)))
 }
 
 impl Observed {
-    fn answer(&self) -> Result<Value, ApiError> {
-        self.store.check()?;
+    fn answer(&self, is_readable: bool) -> Value {
         let reports = self.host.reports();
         let words: Vec<Word> = reports.iter().map(Word::of).collect();
         let plugins: Vec<Value> = reports
@@ -94,12 +97,13 @@ impl Observed {
             .zip(&words)
             .map(|(report, word)| json!({"name": report.name, "state": report.state, "health": word}))
             .collect();
-        let server = match self.life.is_serving() {
-            true => ServerPart::Serving,
-            false => ServerPart::NotServing,
+        let server = match (is_readable, self.life.is_serving()) {
+            (false, _) => ServerPart::Broken,
+            (true, true) => ServerPart::Serving,
+            (true, false) => ServerPart::NotServing,
         };
-        Ok(json!({
-            "status": "healthy",
+        json!({
+            "status": if is_readable { "healthy" } else { "unhealthy" },
             "overall": overall::overall(server, &words),
             "plugins": plugins,
             "timestamp": Timestamp::now(),
@@ -109,6 +113,6 @@ impl Observed {
             "cache": {
                 "size": 0, "capacity": 0, "hits": 0, "misses": 0, "evictions": 0, "hit_rate": 0.0,
             },
-        }))
+        })
     }
 }

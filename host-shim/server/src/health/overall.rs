@@ -30,9 +30,11 @@ impl Word {
     }
 }
 
-/// How the server itself does, where its store answers.
+/// How the server itself does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServerPart {
+    /// Its store cannot be read.
+    Broken,
     Serving,
     /// It has not started yet, or is stopping.
     NotServing,
@@ -40,7 +42,7 @@ pub(super) enum ServerPart {
 
 /// The worst of all. A plugin that did not say how it does counts as degraded.
 pub(super) fn overall(server: ServerPart, plugins: &[Word]) -> HealthStatus {
-    if plugins.contains(&Word::Unhealthy) {
+    if server == ServerPart::Broken || plugins.contains(&Word::Unhealthy) {
         HealthStatus::Unhealthy
     } else if server == ServerPart::Serving && plugins.iter().all(|word| *word == Word::Healthy) {
         HealthStatus::Healthy
@@ -80,10 +82,11 @@ mod tests {
 
     #[test]
     fn the_worst_counts() {
-        use ServerPart::{NotServing, Serving};
+        use ServerPart::{Broken, NotServing, Serving};
         use Word::{Degraded, Healthy, Unhealthy, Unknown};
         assert_eq!(overall(Serving, &[]), HealthStatus::Healthy);
         assert_eq!(overall(Serving, &[Healthy, Healthy]), HealthStatus::Healthy);
+        assert_eq!(overall(Broken, &[Healthy]), HealthStatus::Unhealthy);
         assert_eq!(overall(NotServing, &[Healthy]), HealthStatus::Degraded);
         assert_eq!(overall(Serving, &[Healthy, Degraded]), HealthStatus::Degraded);
         assert_eq!(overall(Serving, &[Unknown]), HealthStatus::Degraded);

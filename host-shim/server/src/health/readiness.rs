@@ -76,7 +76,7 @@ impl Readiness {
     }
 
     /// Whether the store answers.
-    async fn store(&self) -> Check {
+    pub(super) async fn store(&self) -> Check {
         let checked = tokio::time::timeout(PATIENCE, async {
             let turn = Arc::clone(&self.turn).lock_owned().await;
             let store = Arc::clone(&self.store);

@@ -30,13 +30,23 @@ use layer::Lines;
 /// Logs to stderr from now on. `RUST_LOG`, where it is set and can be read, wins over the configured filter. Only the first
 /// call in a process counts.
 pub fn start(config: &LogConfig) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| config.filter());
+    let (filter, unusable) = match std::env::var(EnvFilter::DEFAULT_ENV) {
+        // One that is empty would take errors only, which nobody means.
+        Ok(text) if !text.trim().is_empty() => match EnvFilter::try_new(&text) {
+            Ok(filter) => (filter, None),
+            Err(error) => (config.filter(), Some(error)),
+        },
+        _ => (config.filter(), None),
+    };
     let lines = Lines {
         format: config.format,
         coloured: std::io::stderr().is_terminal(),
         writer: std::io::stderr,
     };
     let _ = tracing::subscriber::set_global_default(registry().with(filter).with(lines));
+    if let Some(error) = unusable {
+        tracing::warn!(%error, "RUST_LOG cannot be used; the configured filter is");
+    }
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ impl Pending {
             edges: self.counts.stages[1],
             enrichment: self.counts.stages[2],
             bulk: self.counts.bulk,
-            waiting: self.counts.waiting,
+            waiting: self.counts.waiting.iter().sum(),
+            waiting_by_stage: self.counts.waiting,
             in_flight: self.in_flight.iter().map(HashSet::len).sum(),
             oldest: oldest.map_or(Duration::ZERO, |oldest| {
                 Duration::from_micros(now.saturating_sub(oldest))

@@ -108,20 +108,21 @@ struct Counts {
     stages: [usize; 3],
     /// Those of them that are bulk work.
     bulk: [usize; 3],
-    waiting: usize,
+    /// Those of them that failed and wait for another attempt.
+    waiting: [usize; 3],
 }
 
 impl Counts {
     fn add(&mut self, slot: Counted) {
         self.stages[slot.stage.index()] += 1;
         self.bulk[slot.stage.index()] += usize::from(slot.is_bulk);
-        self.waiting += usize::from(slot.waits);
+        self.waiting[slot.stage.index()] += usize::from(slot.waits);
     }
 
     fn take(&mut self, slot: Counted) {
         self.stages[slot.stage.index()] -= 1;
         self.bulk[slot.stage.index()] -= usize::from(slot.is_bulk);
-        self.waiting -= usize::from(slot.waits);
+        self.waiting[slot.stage.index()] -= usize::from(slot.waits);
     }
 }
 
@@ -284,7 +285,7 @@ impl Pending {
             }
             if let Place::InFlight { meanwhile, anew } = &mut slot.place {
                 // What is at work took its time along; what is to be shown next is this change.
-                if work.has(Work::NODE) && !meanwhile.has(Work::NODE) {
+                if change && work.has(Work::NODE) && !meanwhile.has(Work::NODE) {
                     slot.since_micros = since_micros;
                 }
                 *meanwhile = meanwhile.and(work);

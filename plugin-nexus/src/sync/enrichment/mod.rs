@@ -223,13 +223,18 @@ fn write(
         .iter()
         .map(|claim| (Arc::clone(&claim.id), claim.since_micros))
         .collect();
-    let mut gone = 0;
+    let count = |result| metrics.payload(&batch.collection, result);
+    // They were gone before they were looked at.
+    for _ in subjects.len()..batch.claims.len() {
+        count("gone");
+    }
     for subject in subjects {
         let mut block = describe(context, &subject, around)?;
         let settled = settle(&config.enrichment.mapped, &subject, around);
         block.mapped = settled.bases;
         let Some(mut patch) = subject.stored.patch(&block, now) else {
             done.unchanged += 1;
+            count("unchanged");
             continue;
         };
         patch.extend(settled.changes);
@@ -250,6 +255,7 @@ fn write(
         match unless_gone(merged) {
             Ok(Some(Merge::Merged)) => {
                 done.enriched += 1;
+                count("merged");
                 if let Some(since) = since.get(&subject.id) {
                     let lag = now_micros().saturating_sub(*since);
                     metrics.shown_after(Duration::from_micros(lag));
@@ -262,19 +268,12 @@ fn write(
             Ok(Some(Merge::Differs)) => {
                 again.insert(Arc::clone(id));
             }
-            Ok(Some(Merge::Gone) | None) => gone += 1,
+            Ok(Some(Merge::Gone) | None) => count("gone"),
             Err(fault) if matches!(fault.code, FaultCode::Invalid | FaultCode::Unsupported) => {
                 refused.insert(Arc::clone(id), fault.to_string());
             }
             Err(fault) => return Err(fault.into()),
         }
-    }
-    for (result, count) in [
-        ("merged", done.enriched),
-        ("unchanged", done.unchanged),
-        ("gone", gone),
-    ] {
-        metrics.payloads(&batch.collection, result, count);
     }
     if done.enriched > 0
         && let Err(fault) = context.host.invalidate_cache(&batch.collection)
