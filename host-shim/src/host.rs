@@ -14,7 +14,7 @@ use crate::config::{ConfigError, ConfigFault, PluginsConfig};
 use crate::error::HostError;
 use crate::loaded::Loaded;
 use crate::metrics;
-use crate::plugin::{PluginEntry, PluginReport, State};
+use crate::plugin::{PluginEntry, PluginReport};
 use crate::routes::{RouteMatch, RouteTable};
 use crate::store::Store;
 

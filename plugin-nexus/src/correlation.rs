@@ -6,7 +6,7 @@
 //! - A *request* brings its own id, or is given a random UUID.
 //!
 //! Invariants: no two changes of a run have the same moment ([`ChangeNames::moment`]), unless the clock is put back; and moments of changes
-//! are even, those of work that the plugin found by itself are odd ([`own_moment`]), so that one is not taken for the other.
+//! are even, those of work that the plugin found by itself are odd (`own_moment`), so that one is not taken for the other.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -34,7 +34,7 @@ impl Default for Telemetry {
     }
 }
 
-/// `telemetry.traces:`, for plugins that were built with the feature `otlp`.
+/// `telemetry.traces:`. For plugins that were built with the feature `otlp`; any other refuses an endpoint.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Traces {

@@ -29,6 +29,11 @@ impl Collector {
         self.0.answer(|_| (503, None));
     }
 
+    /// Answers nothing from now on.
+    pub(crate) fn hang(&self) {
+        self.0.answer(|_| (0, None));
+    }
+
     /// All spans that came.
     pub(crate) fn spans(&self) -> Vec<Span> {
         let requests = self.0.received(PATH).into_iter();

@@ -1,6 +1,7 @@
 //! One document's story, told by one id: across log lines, the audit log, a message to a subscriber, and a trace.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vectorizer_tests::nexus::Kind;
@@ -245,6 +246,30 @@ fn a_collector_that_refuses_or_is_away_costs_spans_and_nothing_else() {
     client.insert("c", &documents(20..40, "a document")).unwrap();
     setup.assert_equal(&client);
     assert!(server.stop().unwrap().success());
+}
+
+#[test]
+fn a_collector_that_hangs_does_not_hold_up_the_end() {
+    let collector = Collector::new();
+    collector.hang();
+    let setup = Setup::with(
+        Kind::Dev,
+        &json!({"telemetry": {"traces": {"endpoint": collector.url(), "timeout_ms": 60_000}}}),
+    );
+    let _nexus = setup.nexus();
+    let (server, client) = start(&setup, "info");
+    client.create("c", DIMENSION, "Cosine").unwrap();
+    client.insert("c", &documents(0..20, "a document")).unwrap();
+    setup.assert_equal(&client);
+    let begun = Instant::now();
+    assert!(server.stop().unwrap().success());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let audited = audited(&setup.folder.path().join("data/plugins/nexus"));
+    assert_eq!(
+        audited.last().unwrap()["action"],
+        "sync.stopped",
+        "the journal was closed before"
+    );
 }
 
 #[test]
