@@ -45,6 +45,7 @@
 
 mod abi;
 mod change;
+pub mod correlation;
 mod export;
 mod fault;
 mod guard;

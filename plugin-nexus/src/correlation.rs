@@ -13,13 +13,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use vectorizer_plugin_api::Request;
+use vectorizer_plugin_api::correlation::{HEADERS, is_usable};
 
-/// Longest id that is taken from a request.
-const MAX_BYTES: usize = 128;
-/// Headers in which a request may bring its id; the first that does counts.
-const HEADERS: [&str; 2] = ["x-correlation-id", "x-request-id"];
-/// The header in which an answer tells it.
-pub(crate) const HEADER: &str = HEADERS[0];
 /// Clocks that were put back by more than so many microseconds are followed.
 const SMALL_STEP: u64 = 1_000_000;
 /// Names that are told of a batch one by one.
@@ -34,6 +29,12 @@ impl ChangeId {
     #[must_use]
     pub fn bits(self) -> u128 {
         self.0
+    }
+
+    /// Whether it is of a change that the host told of, not of work that the plugin found by itself.
+    #[must_use]
+    pub fn is_told(self) -> bool {
+        self.0.is_multiple_of(2)
     }
 }
 
@@ -109,25 +110,21 @@ pub(crate) fn own_moment(micros: u64) -> u64 {
     micros | 1
 }
 
-/// Whether the host told of a change at this moment.
-#[cfg(feature = "otlp")]
-pub(crate) fn is_change(moment: u64) -> bool {
-    moment.is_multiple_of(2)
-}
-
-/// The lower half of the name of the change at a moment: each has another, and they look random, so that whoever takes a sample of traces
-/// by their ids gets one. It is the finaliser of SplitMix64 (Steele et al., 2014), which is a bijection.
+/// The lower half of the name of a moment: each has another, its last bit is that of the moment, and the rest looks random, so that whoever
+/// takes a sample of traces by their ids gets one. It is the finaliser of SplitMix64 (Steele et al., 2014), which is a bijection, on 63
+/// bits.
 pub(crate) fn lower_half(moment: u64) -> u64 {
-    let mut bits = moment.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
+    const MASK: u64 = u64::MAX >> 1;
+    let mut bits = (moment >> 1).wrapping_add(0x9e37_79b9_7f4a_7c15) & MASK;
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9) & MASK;
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) & MASK;
+    (bits ^ (bits >> 31)) << 1 | moment & 1
 }
 
 /// The id that a request brings, where it is usable, else a new one.
 pub(crate) fn of_request(request: &Request) -> String {
-    let brought = HEADERS.iter().filter_map(|name| request.header(name));
-    let usable = brought.into_iter().find(|id| is_sane(id));
+    let mut brought = HEADERS.iter().filter_map(|name| request.header(name));
+    let usable = brought.find(|id| is_usable(id));
     usable.map_or_else(drawn, str::to_owned)
 }
 
@@ -141,15 +138,6 @@ pub(crate) fn drawn() -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-/// Whether an id that a caller gives may stand in log lines: short, and of plain characters.
-#[must_use]
-fn is_sane(id: &str) -> bool {
-    (1..=MAX_BYTES).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/'))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -157,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drawn_id_is_a_random_uuid_and_sane() {
+    fn a_drawn_id_is_a_random_uuid_and_usable() {
         let (one, other) = (drawn(), drawn());
         assert_ne!(one, other);
         let parts: Vec<&str> = one.split('-').collect();
@@ -169,15 +157,7 @@ mod tests {
             parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']),
             "{one}"
         );
-        assert!(is_sane(&one));
-    }
-
-    #[test]
-    fn what_could_forge_a_log_line_is_no_id() {
-        for id in ["", "a b", "a\nb", "é", "\"", &"x".repeat(129)] {
-            assert!(!is_sane(id), "{id}");
-        }
-        assert!(is_sane("req-1/2_3.4:5") && is_sane(&"x".repeat(128)));
+        assert!(is_usable(&one));
     }
 
     #[test]
@@ -215,6 +195,18 @@ mod tests {
             let moments: BTreeSet<u64> = times.iter().map(|time| names.moment(1_000_000_000 + time)).collect();
             prop_assert_eq!(moments.len(), times.len());
             prop_assert!(moments.iter().all(|moment| *moment != own_moment(*moment)));
+        }
+
+        #[test]
+        fn a_name_says_whether_the_host_told_of_it(moment: u64) {
+            let names = ChangeNames::of("00112233445566778899aabbccddeeff");
+            let (told, own) = (names.name(moment & !1), names.name(own_moment(moment)));
+            prop_assert!(told.is_told() && !own.is_told());
+        }
+
+        #[test]
+        fn no_two_moments_have_one_name(one: u64, other: u64) {
+            prop_assert_eq!(lower_half(one) == lower_half(other), one == other);
         }
     }
 }

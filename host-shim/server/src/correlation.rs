@@ -2,9 +2,7 @@
 //!
 //! It is the request's `x-correlation-id`, or else its `x-request-id`, or else drawn here. The answer carries it as
 //! `x-correlation-id`, unless a plugin's answer has one of its own; plugins get it as a header of that name.
-//!
-//! Invariant: an id is 1 to 128 letters, digits and `-_.:/`, so that it can stand anywhere as it is. One that is not is not
-//! repeated.
+//! What an id may be is [`vectorizer_plugin_api::correlation`]'s to say.
 
 use std::time::Instant;
 
@@ -16,15 +14,7 @@ use axum::response::Response;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 use uuid::Uuid;
-
-/// The header that an id comes and goes in.
-pub const HEADER: &str = "x-correlation-id";
-
-/// Where else clients and gateways put one.
-const REQUEST_ID: &str = "x-request-id";
-
-/// Longest id in bytes.
-const LONGEST: usize = 128;
+use vectorizer_plugin_api::correlation::{HEADER, HEADERS, is_usable};
 
 /// The same routes, each request inside a span `request` with `correlation_id`, `method` and `path` (without the query), and
 /// with a line at level debug at its end.
@@ -67,16 +57,11 @@ async fn correlate(mut request: Request, next: Next) -> Response {
 }
 
 fn given(headers: &HeaderMap) -> Option<String> {
-    [HEADER, REQUEST_ID]
+    HEADERS
         .into_iter()
         .filter_map(|name| headers.get(name)?.to_str().ok())
-        .find(|id| is_sane(id))
+        .find(|id| is_usable(id))
         .map(str::to_owned)
-}
-
-fn is_sane(id: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte);
-    (1..=LONGEST).contains(&id.len()) && id.bytes().all(allowed)
 }
 
 /// A request that gets its line in the log whether it is answered or given up.
@@ -118,6 +103,10 @@ impl Drop for UnderWay {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const REQUEST_ID: &str = HEADERS[1];
+    /// Of the longest id.
+    const LONGEST: usize = 128;
 
     fn headers(given: &[(&'static str, &str)]) -> HeaderMap {
         let given = given.iter();

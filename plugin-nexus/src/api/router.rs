@@ -7,6 +7,7 @@ use std::time::Instant;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tracing::Instrument as _;
+use vectorizer_plugin_api::correlation::HEADER;
 use vectorizer_plugin_api::{Access, Request, Response, Role, Route};
 
 use super::admission::Admission;
@@ -96,9 +97,7 @@ impl Router {
         let finish = move |mut response: Response| {
             let took_ms = begun.elapsed().as_secs_f64() * 1e3;
             tracing::debug!(status = response.status, took_ms, "a request was answered");
-            response
-                .headers
-                .push((correlation::HEADER.to_owned(), correlation_id));
+            response.headers.push((HEADER.to_owned(), correlation_id));
             response
         };
         match reply {

@@ -1,5 +1,7 @@
 //! What is wrong with a configuration, each fault in a line that begins with its key.
 
+use url::Url;
+
 use crate::nexus::in_one_line;
 use crate::strict_json::Misfit;
 
@@ -81,6 +83,16 @@ impl Faults {
     pub(super) fn share(&mut self, key: &str, value: f64) {
         if !(0.0..=1.0).contains(&value) {
             self.add(key, &format!("{value} is out of range; allowed are 0 to 1"));
+        }
+    }
+
+    /// `example` is one that is allowed, `credentials` where credentials belong.
+    pub(super) fn http_address(&mut self, key: &str, url: &Url, example: &str, credentials: &str) {
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            self.add(key, &format!("must be an http or https address, as {example}"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            self.add(key, &format!("must not hold credentials; use {credentials}"));
         }
     }
 

@@ -195,8 +195,14 @@ impl Default for Verify {
 
 /// A malformed address may hold credentials, and serde's message would quote it: so only the fault is told.
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
-    let text = String::deserialize(deserializer).map_err(|_| D::Error::custom("must be a text"))?;
-    Url::parse(&text).map_err(|fault| D::Error::custom(format!("not an address: {fault}")))
+    optional_address(deserializer)?.ok_or_else(|| D::Error::custom("must be a text"))
+}
+
+/// As [`address`]; none where there is none.
+fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer).map_err(|_| D::Error::custom("must be a text"))?;
+    text.map(|text| Url::parse(&text).map_err(|fault| D::Error::custom(format!("not an address: {fault}"))))
+        .transpose()
 }
 
 fn yes() -> bool {
@@ -252,15 +258,7 @@ impl Config {
 
     fn check(&self, faults: &mut Faults) {
         let url = &self.nexus_url;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            faults.add(
-                "nexus_url",
-                "must be an http or https address, as http://127.0.0.1:15474",
-            );
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            faults.add("nexus_url", "must not hold credentials; use api_key");
-        }
+        faults.http_address("nexus_url", url, "http://127.0.0.1:15474", "api_key");
         if url.query().is_some() || url.fragment().is_some() {
             faults.add("nexus_url", "must not hold a query or a fragment");
         }

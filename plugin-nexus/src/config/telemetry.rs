@@ -1,11 +1,10 @@
 //! What is told of the plugin's own work.
 
 use schemars::JsonSchema;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::Faults;
+use super::{Faults, optional_address};
 
 /// `telemetry:`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -40,7 +39,7 @@ impl Default for Telemetry {
 pub struct Traces {
     /// Where a collector of OpenTelemetry takes spans by HTTP (OTLP, protobuf), as `http://127.0.0.1:4318/v1/traces`. Default none: there
     /// are no traces.
-    #[serde(deserialize_with = "address")]
+    #[serde(deserialize_with = "optional_address")]
     #[schemars(with = "Option<String>")]
     pub endpoint: Option<Url>,
     /// Share of changes whose spans are sent, from 0 to 1, chosen by their ids. Default 1.
@@ -57,13 +56,6 @@ impl Default for Traces {
             timeout_ms: 10_000,
         }
     }
-}
-
-/// What is no address is not quoted: it may hold credentials.
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer).map_err(|_| D::Error::custom("must be a text"))?;
-    text.map(|text| Url::parse(&text).map_err(|fault| D::Error::custom(format!("not an address: {fault}"))))
-        .transpose()
 }
 
 impl Telemetry {
@@ -88,15 +80,8 @@ impl Telemetry {
             return;
         };
         let key = key("traces.endpoint");
-        if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host().is_none() {
-            faults.add(
-                &key,
-                "must be an http or https address, as http://127.0.0.1:4318/v1/traces",
-            );
-        }
-        if !endpoint.username().is_empty() || endpoint.password().is_some() {
-            faults.add(&key, "must not hold credentials; use OTEL_EXPORTER_OTLP_HEADERS");
-        }
+        let example = "http://127.0.0.1:4318/v1/traces";
+        faults.http_address(&key, endpoint, example, "OTEL_EXPORTER_OTLP_HEADERS");
         if cfg!(not(feature = "otlp")) {
             faults.add(
                 &key,

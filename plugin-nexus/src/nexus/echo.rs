@@ -9,18 +9,10 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::error::NexusError;
+use crate::sync::is_reserved_property;
 
-/// Properties whose values the plugin makes itself.
-const OUR_OWN: [&str; 8] = [
-    "key",
-    "bucket",
-    "collection",
-    "vector_id",
-    "fingerprint",
-    "synced_at",
-    "_pad",
-    "gc",
-];
+/// Of the properties that the plugin sets itself those whose values come out of payloads.
+const OUT_OF_PAYLOADS: [&str; 3] = ["acl", "tenant", "domain"];
 /// Digits from which on a number says something of a document.
 const LONG_NUMBER: usize = 4;
 /// Characters of a word that was cut off from which on it is told apart from a word of the message.
@@ -64,7 +56,8 @@ fn collect(value: &Value, is_property: bool, texts: &mut Vec<String>) {
     match value {
         Value::Object(entries) => {
             for (name, value) in entries {
-                if !(is_property && OUR_OWN.contains(&name.as_str())) {
+                let is_ours = is_reserved_property(name) && !OUT_OF_PAYLOADS.contains(&name.as_str());
+                if !(is_property && is_ours) {
                     collect(value, is_property || name == PROPERTIES, texts);
                 }
             }

@@ -18,6 +18,15 @@ use super::{fault, tls};
 /// Bytes of an error page that are read.
 const MAX_ERROR_PAGE: usize = 4_096;
 
+/// A client that goes nowhere but where it is sent: it follows no redirect, takes no proxy from the environment and repeats nothing.
+pub(crate) fn plain_client(tls: ClientConfig) -> ClientBuilder {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+}
+
 /// What every connection pool to one server is made of.
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -67,15 +76,11 @@ impl Wire {
         idle: usize,
         change: impl FnOnce(ClientBuilder) -> ClientBuilder,
     ) -> Result<Exchange, NexusError> {
-        let builder = Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
+        let builder = plain_client(self.tls.clone())
             .default_headers(self.headers.clone())
             .connect_timeout(self.connect_timeout)
             .timeout(self.request_timeout)
-            .pool_max_idle_per_host(idle)
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .no_proxy();
+            .pool_max_idle_per_host(idle);
         let http = change(builder)
             .build()
             .map_err(|error| fault::of_transport(error, "setup", self.request_timeout))?;

@@ -42,7 +42,7 @@ pub(crate) use config::REDACTED;
 pub use config::{ApiKey, Auth, NexusConfig};
 pub use error::NexusError;
 pub(crate) use error::in_one_line;
-pub(crate) use exchange::retry_after;
+pub(crate) use exchange::{plain_client, retry_after};
 pub use fault::{Blame, FaultClass};
 pub use figures::StatementFigures;
 pub use pace::{Ceilings, LONGEST_PAUSE, Pace, PaceReport, Waits};

@@ -25,7 +25,6 @@ use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, Sampler, SdkTracerProvider};
-use reqwest::{redirect, retry};
 use tokio::runtime::Runtime;
 use tracing::{Metadata, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -35,8 +34,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::TelemetryError;
 use crate::config::Traces;
-use crate::correlation::{ChangeId, ChangeNames, is_change, lower_half};
-use crate::nexus::client_tls;
+use crate::correlation::{ChangeId, ChangeNames, lower_half};
+use crate::nexus::{client_tls, plain_client};
 
 /// What spans are of.
 const SERVICE: &str = "vectorizer-nexus";
@@ -108,36 +107,34 @@ pub(super) fn batch(span: &Span, names: &ChangeNames, moments: &BTreeSet<u64>) {
     if PROVIDER.get().is_none() {
         return;
     }
-    // Work that the plugin found by itself has no root to be below.
-    let first = moments.iter().find(|moment| is_change(**moment));
-    match (first, moments.first()) {
-        (Some(first), _) => change(span, names.name(*first)),
-        (None, Some(own)) => begin(span, names.name(*own)),
-        (None, None) => {}
+    let mut told = moments
+        .iter()
+        .map(|moment| names.name(*moment))
+        .filter(|name| name.is_told());
+    let own = || moments.first().map(|moment| names.name(*moment));
+    if let Some(first) = told.next().or_else(own) {
+        change(span, first);
     }
-    let others = moments.iter().filter(|moment| is_change(**moment)).skip(1);
-    for moment in others.take(MOST_LINKED) {
-        span.add_link(hook_of(names.name(*moment)));
+    for other in told.take(MOST_LINKED) {
+        span.add_link(hook_of(other));
     }
 }
 
-/// Begins a trace with this id.
-fn begin(span: &Span, name: ChangeId) {
-    NEXT.set(Some((
-        TraceId::from(name.bits()),
-        SpanId::from(rand::random::<u64>()),
-    )));
+/// See [`super::trace_change`]. Work that the plugin found by itself has no root to be below, and begins its trace.
+pub(super) fn change(span: &Span, name: ChangeId) {
+    if PROVIDER.get().is_none() {
+        return;
+    }
+    if name.is_told() {
+        // It fails where the span was begun before, which is made just now.
+        let _ = span.set_parent(Context::new().with_remote_span_context(hook_of(name)));
+        return;
+    }
+    let trace = TraceId::from(name.bits());
+    NEXT.set(Some((trace, SpanId::from(rand::random::<u64>()))));
     // It is begun when it is asked for.
     let _ = span.context();
     NEXT.set(None);
-}
-
-/// See [`super::trace_change`].
-pub(super) fn change(span: &Span, change: ChangeId) {
-    if PROVIDER.get().is_some() {
-        // It fails where the span was begun before, which is made just now.
-        let _ = span.set_parent(Context::new().with_remote_span_context(hook_of(change)));
-    }
 }
 
 /// See [`super::end`]. What is not sent by then is lost.
@@ -202,14 +199,8 @@ struct Collector {
 
 impl Collector {
     fn new(is_secure: bool, timeout: Duration) -> Result<Self, TelemetryError> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(client_tls(is_secure, None).map_err(unusable)?)
-            .timeout(timeout)
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .no_proxy()
-            .build()
-            .map_err(unusable)?;
+        let tls = client_tls(is_secure, None).map_err(unusable)?;
+        let client = plain_client(tls).timeout(timeout).build().map_err(unusable)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -28,22 +28,21 @@ pub(super) fn reference() -> String {
         help: metric.help,
     });
     table(&mut text, "The plugin `nexus`", own);
-    let hosts = vectorizer_host_shim::metrics::described();
-    let hosts = hosts.iter().map(|metric| Row {
-        name: metric.name,
-        kind: metric.kind.name(),
-        labels: metric.labels.to_vec(),
-        help: metric.help,
-    });
-    table(&mut text, "Plugins, as their host sees them", hosts);
-    let server = vectorizer_host::plugins::described();
-    let server = server.iter().map(|metric| Row {
-        name: metric.name,
-        kind: metric.kind.name(),
-        labels: metric.labels.to_vec(),
-        help: metric.help,
-    });
-    table(&mut text, "`vectorizer-host` itself", server);
+    for (title, families) in [
+        (
+            "Plugins, as their host sees them",
+            vectorizer_host_shim::metrics::described(),
+        ),
+        ("`vectorizer-host` itself", vectorizer_host::plugins::described()),
+    ] {
+        let rows = families.iter().map(|family| Row {
+            name: family.name,
+            kind: family.kind.name(),
+            labels: family.labels.to_vec(),
+            help: family.help,
+        });
+        table(&mut text, title, rows);
+    }
     text
 }
 

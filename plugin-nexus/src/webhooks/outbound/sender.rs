@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Client, Response, redirect, retry};
+use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -17,7 +17,7 @@ use super::guard::Guard;
 use super::subscription::Subscription;
 use crate::correlation::ChangeNames;
 use crate::journal::{Attempt, Event, Message, message_name, moment_of, unix_micros};
-use crate::nexus::{client_tls, in_one_line, retry_after};
+use crate::nexus::{client_tls, in_one_line, plain_client, retry_after};
 
 /// Bytes of an answer that are read, so that its connection can be used again.
 const MOST_READ: usize = 64 << 10;
@@ -146,14 +146,10 @@ impl Sender {
 
     fn build(&self) -> Result<Client, String> {
         let tls = client_tls(true, self.ca_file.as_deref()).map_err(|error| error.to_string())?;
-        Client::builder()
-            .tls_backend_preconfigured(tls)
+        plain_client(tls)
             .dns_resolver(Arc::new(self.guard.clone()))
             .connect_timeout(self.timeout)
             .pool_max_idle_per_host(IDLE)
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .no_proxy()
             .build()
             .map_err(reason)
     }
