@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -32,7 +32,7 @@ use subtle::{Choice, ConstantTimeEq};
 use vectorizer_host_shim::http::Denied;
 use vectorizer_plugin_api::Role;
 
-use crate::config::{ApiKey, ServerConfig};
+use crate::config::{Secret, ServerConfig};
 use crate::rest::ApiError;
 
 /// Who sends a request. Cheap to clone.
@@ -59,23 +59,25 @@ impl Caller {
 #[derive(Debug, Clone, Default)]
 pub struct Access {
     keys: Arc<Keys>,
+    /// Whether callers without a key are whom the server behind knows them as.
+    asks_upstream: bool,
 }
 
 #[derive(Debug, Default)]
 struct Keys {
-    admin: Option<ApiKey>,
+    admin: Option<Secret>,
     users: Vec<User>,
 }
 
 #[derive(Debug)]
 struct User {
-    key: ApiKey,
+    key: Secret,
     name: Arc<str>,
 }
 
 impl From<&ServerConfig> for Access {
     fn from(config: &ServerConfig) -> Self {
-        let user = |key: &ApiKey| User {
+        let user = |key: &Secret| User {
             key: key.clone(),
             name: user_name(key),
         };
@@ -83,23 +85,34 @@ impl From<&ServerConfig> for Access {
             admin: config.api_key.clone(),
             users: config.user_api_keys.iter().map(user).collect(),
         };
-        Self { keys: Arc::new(keys) }
+        Self {
+            keys: Arc::new(keys),
+            asks_upstream: config.upstream.url.is_some(),
+        }
     }
 }
 
 impl Access {
-    /// Who sent a request with these headers.
+    /// Who sent a request with these headers. `extensions` may have the [`Caller`] whom the server behind knows.
     #[must_use]
-    pub fn classify(&self, headers: &HeaderMap) -> Caller {
-        let Some(admin) = &self.keys.admin else {
-            return Caller {
+    pub fn classify(&self, headers: &HeaderMap, extensions: &Extensions) -> Caller {
+        if let Some(caller) = self.bearer(headers) {
+            return caller;
+        }
+        match (&self.keys.admin, self.asks_upstream) {
+            (_, true) => extensions.get().cloned().unwrap_or_else(Caller::anonymous),
+            (Some(_), false) => Caller::anonymous(),
+            (None, false) => Caller {
                 role: Role::Admin,
                 name: "local".into(),
-            };
-        };
-        let Some(given) = given_key(headers) else {
-            return Caller::anonymous();
-        };
+            },
+        }
+    }
+
+    /// Who bears one of the keys.
+    fn bearer(&self, headers: &HeaderMap) -> Option<Caller> {
+        let admin = self.keys.admin.as_ref()?;
+        let given = given_key(headers)?;
         let is_admin = same(admin, given);
         let mut user = None;
         for candidate in &self.keys.users {
@@ -108,27 +121,24 @@ impl Access {
             }
         }
         if is_admin.into() {
-            Caller {
+            return Some(Caller {
                 role: Role::Admin,
                 name: "admin".into(),
-            }
-        } else if let Some(user) = user {
-            Caller {
-                role: Role::User,
-                name: Arc::clone(&user.name),
-            }
-        } else {
-            Caller::anonymous()
+            });
         }
+        user.map(|user| Caller {
+            role: Role::User,
+            name: Arc::clone(&user.name),
+        })
     }
 }
 
-fn user_name(key: &ApiKey) -> Arc<str> {
+fn user_name(key: &Secret) -> Arc<str> {
     let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(key.reveal()));
     format!("user-{:08x}", u32::from_be_bytes([a, b, c, d])).into()
 }
 
-fn same(key: &ApiKey, given: &[u8]) -> Choice {
+fn same(key: &Secret, given: &[u8]) -> Choice {
     key.reveal().as_bytes().ct_eq(given)
 }
 
@@ -155,13 +165,13 @@ pub async fn require_admin(access: State<Access>, request: Request, next: Next) 
 
 /// Middleware that lets everyone pass, and leaves the [`Caller`] to handlers.
 pub async fn identify(State(access): State<Access>, mut request: Request, next: Next) -> Response {
-    let caller = access.classify(request.headers());
+    let caller = access.classify(request.headers(), request.extensions());
     request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
 async fn require(least: Role, State(access): State<Access>, mut request: Request, next: Next) -> Response {
-    let caller = access.classify(request.headers());
+    let caller = access.classify(request.headers(), request.extensions());
     let role = caller.role;
     if role >= least {
         request.extensions_mut().insert(caller);
@@ -209,7 +219,7 @@ mod tests {
             HeaderName::from_static(name),
             HeaderValue::from_str(value).unwrap(),
         );
-        access.classify(&headers)
+        access.classify(&headers, &Extensions::new())
     }
 
     fn admin() -> Caller {
@@ -226,7 +236,7 @@ mod tests {
             name: "local".into(),
         };
         let open = access(json!({}));
-        assert_eq!(open.classify(&HeaderMap::new()), local);
+        assert_eq!(open.classify(&HeaderMap::new(), &Extensions::new()), local);
         assert_eq!(caller(&open, "x-api-key", "anything"), local);
     }
 
@@ -247,7 +257,7 @@ mod tests {
                 assert_eq!(with(wrong), Caller::anonymous(), "{wrong}");
             }
         }
-        assert_eq!(keyed.classify(&HeaderMap::new()), Caller::anonymous());
+        assert_eq!(keyed.classify(&HeaderMap::new(), &Extensions::new()), Caller::anonymous());
         assert_eq!(caller(&keyed, "authorization", "Basic root"), Caller::anonymous());
     }
 

@@ -12,13 +12,14 @@ use serde::{Deserialize, Deserializer};
 use vectorizer_host_shim::config::ConfigFault;
 
 use crate::logging::LogConfig;
+use crate::sidecar::UpstreamConfig;
 
 /// A secret that lets its bearer in. Never shown by `Debug` or an error, and not displayable.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ApiKey(String);
+pub struct Secret(String);
 
 /// A key that is no text is not quoted in the message, as serde would.
-impl<'de> Deserialize<'de> for ApiKey {
+impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)
             .map(Self)
@@ -26,7 +27,7 @@ impl<'de> Deserialize<'de> for ApiKey {
     }
 }
 
-impl ApiKey {
+impl Secret {
     /// The secret itself.
     #[must_use]
     pub fn reveal(&self) -> &str {
@@ -34,15 +35,15 @@ impl ApiKey {
     }
 }
 
-impl From<String> for ApiKey {
+impl From<String> for Secret {
     fn from(secret: String) -> Self {
         Self(secret)
     }
 }
 
-impl fmt::Debug for ApiKey {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(..)")
+        f.write_str("Secret(..)")
     }
 }
 
@@ -56,16 +57,18 @@ pub struct ServerConfig {
     /// Folder for the data. Made if it is not there.
     pub data_dir: PathBuf,
     /// Key of the administrator. With none, every caller is one.
-    pub api_key: Option<ApiKey>,
+    pub api_key: Option<Secret>,
     /// Keys that read and write data, but administer nothing.
     #[serde(deserialize_with = "keys")]
-    pub user_api_keys: Vec<ApiKey>,
+    pub user_api_keys: Vec<Secret>,
     /// Longest request body in bytes.
     pub max_body_bytes: usize,
     /// Documents from which on a collection is searched through a graph, approximately. None: 2,000.
     pub graph_from: Option<usize>,
     /// What is logged, and how it looks.
     pub log: LogConfig,
+    /// The Vectorizer that the server stands in front of, if it does.
+    pub upstream: UpstreamConfig,
 }
 
 impl Default for ServerConfig {
@@ -78,6 +81,7 @@ impl Default for ServerConfig {
             max_body_bytes: 100 << 20,
             graph_from: None,
             log: LogConfig::default(),
+            upstream: UpstreamConfig::default(),
         }
     }
 }
@@ -93,11 +97,11 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::
 }
 
 /// A list. What is none is not quoted in the message, as serde would: it may be a key.
-fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ApiKey>, D::Error> {
+fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
     struct Keys<'a>(&'a Cell<bool>);
 
     impl<'de> Visitor<'de> for Keys<'_> {
-        type Value = Vec<ApiKey>;
+        type Value = Vec<Secret>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a list of keys")
@@ -135,6 +139,14 @@ pub enum ConfigError {
     /// The user key at this position occurs before: it would have two meanings, or none of its own.
     #[error("is the same as api_key or an earlier user key; each must be another")]
     DuplicateKey(usize),
+    /// A setting of the server behind is wrong.
+    #[error("{reason}")]
+    Upstream {
+        /// Which.
+        setting: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// No request could have a body.
     #[error("0 is out of range; allowed is 1 or more")]
     NoBody,
@@ -151,6 +163,7 @@ impl ConfigError {
             Self::UnusableUserKey(_) | Self::DuplicateKey(_) => &["user_api_keys"],
             Self::UsersWithoutAdmin => &["user_api_keys", "api_key"],
             Self::NoBody => &["max_body_bytes"],
+            Self::Upstream { .. } => &["upstream"],
         }
     }
 }
@@ -162,6 +175,7 @@ impl From<&ConfigError> for ConfigFault {
             ConfigError::UnusableKey => "server.api_key",
             ConfigError::UsersWithoutAdmin => "server.user_api_keys",
             ConfigError::NoBody => "server.max_body_bytes",
+            ConfigError::Upstream { setting, .. } => &format!("server.upstream.{setting}"),
             ConfigError::UnusableUserKey(at) | ConfigError::DuplicateKey(at) => {
                 &format!("server.user_api_keys[{at}]")
             }
@@ -175,7 +189,7 @@ impl ServerConfig {
     #[must_use]
     pub fn faults(&self) -> Vec<ConfigError> {
         let mut faults = Vec::new();
-        let usable = |key: &ApiKey| !key.0.is_empty() && key.0.bytes().all(|b| b.is_ascii_graphic());
+        let usable = |key: &Secret| !key.0.is_empty() && key.0.bytes().all(|b| b.is_ascii_graphic());
         let mut known: HashSet<&str> = HashSet::new();
         if let Some(key) = &self.api_key {
             known.insert(key.reveal());
@@ -199,6 +213,8 @@ impl ServerConfig {
         if self.max_body_bytes == 0 {
             faults.push(ConfigError::NoBody);
         }
+        let upstream = self.upstream.faults().into_iter();
+        faults.extend(upstream.map(|(setting, reason)| ConfigError::Upstream { setting, reason }));
         faults
     }
 
@@ -213,6 +229,7 @@ impl ServerConfig {
             max_body_bytes,
             graph_from,
             log,
+            upstream,
         } = self;
         let differs = [
             ("bind", *bind != other.bind),
@@ -222,6 +239,7 @@ impl ServerConfig {
             ("max_body_bytes", *max_body_bytes != other.max_body_bytes),
             ("graph_from", *graph_from != other.graph_from),
             ("log", *log != other.log),
+            ("upstream", *upstream != other.upstream),
         ];
         let differing = differs.into_iter().filter(|(_, differs)| *differs);
         differing.map(|(setting, _)| setting).collect()
@@ -308,7 +326,7 @@ mod tests {
         let started = config(json!({"api_key": "k", "graph_from": 5}));
         let changed = config(json!({
             "api_key": "other", "user_api_keys": ["u"], "bind": "127.0.0.1:1", "data_dir": "/x", "max_body_bytes": 1,
-            "log": {"format": "json"},
+            "log": {"format": "json"}, "upstream": {"url": "http://127.0.0.1:2"},
         }));
         assert_eq!(
             started.differences(&changed),
@@ -319,7 +337,8 @@ mod tests {
                 "user_api_keys",
                 "max_body_bytes",
                 "graph_from",
-                "log"
+                "log",
+                "upstream"
             ]
         );
         let spelt_out = config(json!({"api_key": "k", "graph_from": 5, "bind": "127.0.0.1:15002"}));

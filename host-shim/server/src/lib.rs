@@ -5,8 +5,10 @@
 //! - [`store`]: documents on disk. The truth about everything; every answer is checked against it.
 //! - `index`: a graph in memory that proposes search candidates. Never the truth, only a shortcut.
 //! - [`text`]: what turns text into vectors and long texts into chunks.
+//! - [`backend`]: what is served from: that store, or a Vectorizer behind the server.
 //! - [`auth`]: who a caller is.
 //! - [`rest`]: Vectorizer's HTTP API over the store.
+//! - [`sidecar`]: the same in front of a Vectorizer, whose requests are handed on.
 //! - [`plugins`]: who is told of changes, and the routes of plugins.
 //! - [`server`], [`config`], [`settings`]: listening, shutting down, the settings and the file they stand in.
 //! - [`reload`]: reading the file again while the server runs.
@@ -17,6 +19,7 @@
 
 pub mod audit;
 pub mod auth;
+pub mod backend;
 pub mod config;
 pub mod correlation;
 pub mod health;
@@ -27,5 +30,6 @@ pub mod reload;
 pub mod rest;
 pub mod server;
 pub mod settings;
+pub mod sidecar;
 pub mod store;
 pub mod text;

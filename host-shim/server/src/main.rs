@@ -1,5 +1,7 @@
 //! `vectorizer-host`: the server that anyone can start.
 
+mod served;
+
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,19 +15,17 @@ use vectorizer_host::audit::Audit;
 use vectorizer_host::auth::Access;
 use vectorizer_host::health::{self, Life};
 use vectorizer_host::reload::{self, Reloader};
-use vectorizer_host::rest::{self, AppState};
 use vectorizer_host::server::serve;
-use vectorizer_host::settings::{Draft, Settings, SettingsError};
-use vectorizer_host::store::{DbError, DocumentStore, StoreOptions};
+use vectorizer_host::settings::{Draft, Said, Settings, SettingsError};
+use vectorizer_host::sidecar::UpstreamUrl;
+use vectorizer_host::store::DbError;
 use vectorizer_host::{correlation, logging, plugins, plugins::PluginObserver};
-use vectorizer_host_shim::store::Store;
 use vectorizer_host_shim::{HostError, Loaded, PluginHost};
+
+use crate::served::Served;
 
 /// How long plugins get to finish what is under way.
 const DRAIN: Duration = Duration::from_secs(20);
-
-/// How long nothing is served for plugins to start first. The store does not depend on one that takes longer.
-const START: Duration = Duration::from_secs(5);
 
 /// A vector database server that hosts plugins.
 #[derive(Debug, Parser)]
@@ -37,6 +37,17 @@ struct Arguments {
     /// Read the configuration, say whether it can be served with, and end.
     #[arg(long)]
     check: bool,
+    /// Stand in front of the Vectorizer at this address, as http://127.0.0.1:15002, instead of keeping documents.
+    #[arg(long, value_name = "URL")]
+    upstream: Option<UpstreamUrl>,
+}
+
+impl Arguments {
+    fn said(&self) -> Said {
+        Said {
+            upstream: self.upstream.clone(),
+        }
+    }
 }
 
 /// Why there is nothing to serve, or serving ended.
@@ -55,8 +66,8 @@ enum Failure {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.check {
-        true => check(&arguments.config),
-        false => run(arguments.config),
+        true => check(&arguments.config, &arguments.said()),
+        false => run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,8 +86,8 @@ fn main() -> ExitCode {
 }
 
 /// Reads the configuration, starts the log and loads the plugins, all of which say what they find wrong before anything is refused.
-fn open(file: &Path) -> Result<(Settings, PluginHost), Failure> {
-    let mut draft = Draft::read(file)?;
+fn open(file: &Path, said: &Said) -> Result<(Settings, PluginHost), Failure> {
+    let mut draft = Draft::read(file, said)?;
     // Before plugins are loaded, which have something to say. What is wrong with the file is told apart from the log.
     logging::start(draft.log());
     let loaded = Loaded::load(
@@ -97,63 +108,46 @@ fn open(file: &Path) -> Result<(Settings, PluginHost), Failure> {
     }
 }
 
-fn check(file: &Path) -> Result<(), Failure> {
-    let (_, host) = open(file)?;
+fn check(file: &Path, said: &Said) -> Result<(), Failure> {
+    let (_, host) = open(file, said)?;
     host.shutdown(DRAIN);
     println!("{}: can be served with", file.display());
     Ok(())
 }
 
-fn run(file: PathBuf) -> Result<(), Failure> {
+fn run(arguments: Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     // Asked for first: until then a SIGHUP would end the process, and opening may take a while.
     let hangups = {
         let _inside = runtime.enter();
         signal(SignalKind::hangup())?
     };
-    let (settings, host) = open(&file)?;
+    let said = arguments.said();
+    let (settings, host) = open(&arguments.config, &said)?;
     let server = &settings.server;
     let host = Arc::new(host);
     let observer = Arc::new(PluginObserver(Arc::clone(&host)));
-    let options = StoreOptions {
-        graph_from: server.graph_from,
-        ..StoreOptions::default()
-    };
-    let store = Arc::new(DocumentStore::open(&server.data_dir, options, observer)?);
     let access = Access::from(server);
+    let served_from = Served::open(server, observer)?;
     let audit = Audit::open(&server.data_dir)?;
     let life = Life::default();
     let reloader = Arc::new(Reloader::new(
-        file,
+        arguments.config,
+        said,
         settings.clone(),
         Arc::clone(&host),
         audit.clone(),
     ));
-    let router = rest::router(AppState::new(
-        Arc::clone(&store),
-        access.clone(),
-        server.max_body_bytes,
-    ))
-    .merge(health::router(&store, &host, &life))
-    .merge(plugins::router(&host, &store, &access, server.max_body_bytes))
-    .merge(reload::router(&reloader, &access))
-    .fallback(rest::not_found);
+    let backend = served_from.backend();
+    let beside = plugins::router(&host, &backend, &access, server.max_body_bytes)
+        .merge(reload::router(&reloader, &access));
+    let router = served_from.around(beside, &host, &access, server);
+    let router = router.merge(health::router(&backend, &host, &life));
     let router = correlation::around(audit.watch(router));
 
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(server.bind).await?;
-        let ready: Arc<dyn Store> = Arc::clone(&store) as _;
-        let mut starting = tokio::task::spawn_blocking({
-            let (host, life) = (Arc::clone(&host), life.clone());
-            move || {
-                host.ready(&ready);
-                life.started();
-            }
-        });
-        if tokio::time::timeout(START, &mut starting).await.is_err() {
-            tracing::warn!("a plugin takes long to start; requests are answered meanwhile");
-            life.started();
-        }
+        served_from.start(&host, &life).await?;
         audit.started(&host);
         let reloads = tokio::spawn(reloader.at_signals(hangups));
         println!("vectorizer-host listening on http://{}", listener.local_addr()?);
@@ -163,9 +157,10 @@ fn run(file: PathBuf) -> Result<(), Failure> {
     });
     // Requests are over; plugins may still read the store while they finish.
     host.shutdown(DRAIN);
+    served_from.stop();
     audit.stopped();
     runtime.shutdown_timeout(Duration::from_secs(1));
-    drop(store);
+    drop(served_from);
     Ok(served?)
 }
 

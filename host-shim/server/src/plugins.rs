@@ -18,7 +18,8 @@ use vectorizer_plugin_api::model::{CollectionEvent, Op};
 
 use crate::auth::{Access, require_admin};
 use crate::correlation::spawn_blocking;
-use crate::store::{ChangeObserver, DocumentStore};
+use crate::backend::Backend;
+use crate::store::ChangeObserver;
 
 /// The content type of the Prometheus text format.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -40,26 +41,26 @@ impl ChangeObserver for PluginObserver {
 #[derive(Clone)]
 struct Observed {
     host: Arc<PluginHost>,
-    store: Arc<DocumentStore>,
+    backend: Arc<dyn Backend>,
     started: Instant,
 }
 
 /// The plugins' routes, the administrator's list of them, and `/prometheus/metrics`.
 pub fn router(
     host: &Arc<PluginHost>,
-    store: &Arc<DocumentStore>,
+    backend: &Arc<dyn Backend>,
     access: &Access,
     max_body_bytes: usize,
 ) -> Router {
     let observed = Observed {
         host: Arc::clone(host),
-        store: Arc::clone(store),
+        backend: Arc::clone(backend),
         started: Instant::now(),
     };
     let classify = {
         let access = access.clone();
         move |parts: &axum::http::request::Parts| {
-            let caller = access.classify(&parts.headers);
+            let caller = access.classify(&parts.headers, &parts.extensions);
             PluginCaller {
                 role: caller.role,
                 name: caller.name.as_ref().to_owned(),
@@ -84,7 +85,8 @@ async fn list(State(observed): State<Observed>) -> Json<Value> {
 
 async fn metrics(State(observed): State<Observed>) -> Response {
     let text = spawn_blocking(move || {
-        let mut text = own(&observed);
+        let mut text = observed.backend.metrics();
+        own(&observed, &mut text);
         text.push_str(&observed.host.metrics());
         text
     })
@@ -118,27 +120,24 @@ const FAMILIES: [MetricFamily; 3] = [
 /// The server's own metric families, in the order of a scrape; the shim's are in [`vectorizer_host_shim::metrics::described`].
 #[must_use]
 pub fn described() -> Vec<MetricFamily> {
-    FAMILIES.to_vec()
+    [crate::sidecar::FAMILIES.as_slice(), &FAMILIES].concat()
 }
 
-fn own(observed: &Observed) -> String {
+/// Adds the server's own families, but for those that the server behind has.
+fn own(observed: &Observed, text: &mut String) {
     let uptime = observed.started.elapsed().as_secs_f64();
-    let counts = observed.store.list_collections().ok().map(|collections| {
-        let documents: u64 = collections.iter().map(|collection| collection.info.count).sum();
-        (collections.len() as f64, documents as f64)
-    });
-    // A store that cannot be read leaves its families out.
+    let figures = observed.backend.figures();
+    // What cannot be told leaves its families out.
     let values = [
         Some(uptime),
-        counts.map(|(collections, _)| collections),
-        counts.map(|(_, documents)| documents),
+        figures.map(|figures| figures.collections as f64),
+        figures.map(|figures| figures.documents as f64),
     ];
-    let mut text = String::new();
     for (family, value) in FAMILIES.iter().zip(values) {
-        if let Some(value) = value {
-            family.write_header(&mut text);
+        let is_there = text.contains(&format!("# TYPE {} ", family.name));
+        if let Some(value) = value.filter(|_| !is_there) {
+            family.write_header(text);
             let _ = writeln!(text, "{} {value}", family.name);
         }
     }
-    text
 }

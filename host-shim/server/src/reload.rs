@@ -26,7 +26,7 @@ use crate::audit::Audit;
 use crate::auth::{Access, Caller, require_admin};
 use crate::correlation::spawn_blocking;
 use crate::rest::{ApiError, method_not_allowed};
-use crate::settings::{Draft, Settings, SettingsError};
+use crate::settings::{Draft, Said, Settings, SettingsError};
 
 /// Longest body of a request, in bytes: there is nothing to say in it.
 const BODY_LIMIT: usize = 4096;
@@ -68,6 +68,7 @@ pub struct Reloaded {
 #[derive(Debug)]
 pub struct Reloader {
     file: PathBuf,
+    said: Said,
     started: Settings,
     host: Arc<PluginHost>,
     audit: Audit,
@@ -75,11 +76,12 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// For a server that was started with these settings out of `file`.
+    /// For a server that was started with these settings out of `file`, and what was `said` beside it.
     #[must_use]
-    pub fn new(file: PathBuf, started: Settings, host: Arc<PluginHost>, audit: Audit) -> Self {
+    pub fn new(file: PathBuf, said: Said, started: Settings, host: Arc<PluginHost>, audit: Audit) -> Self {
         Self {
             file,
+            said,
             started,
             host,
             audit,
@@ -128,7 +130,7 @@ impl Reloader {
 
     /// The file as it would be at a start, but for what plugins find when they are asked.
     fn read(&self) -> Result<Settings, SettingsError> {
-        let mut draft = Draft::read(&self.file)?;
+        let mut draft = Draft::read(&self.file, &self.said)?;
         draft.check_sections(&self.host.config_sections());
         let faults = self.host.section_faults(draft.plugins(), draft.document());
         draft.add(faults);

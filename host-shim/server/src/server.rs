@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -44,8 +46,16 @@ async fn serve_with_grace(
             Err(_) => std::future::pending().await,
         }
     };
+    // Small answers are sent at once.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps waiting for more to send");
+        }
+    });
     tokio::select! {
-        result = axum::serve(listener, router).with_graceful_shutdown(signal).into_future() => result,
+        result = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(signal)
+            .into_future() => result,
         () = deadline => {
             tracing::warn!("requests still under way after the shutdown's grace were cut short");
             Ok(())
@@ -59,6 +69,7 @@ mod tests {
 
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use tokio::net::TcpStream;
 
     use super::*;

@@ -20,6 +20,7 @@ use vectorizer_plugin_api::model::JsonMap;
 
 use crate::config::ServerConfig;
 use crate::logging::LogConfig;
+use crate::sidecar::UpstreamUrl;
 
 /// Sections that the server reads.
 const OWN: [&str; 2] = ["server", "plugins"];
@@ -68,6 +69,13 @@ impl Settings {
     }
 }
 
+/// What is said at the start of the program and not in the file.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    /// The Vectorizer that the server stands in front of.
+    pub upstream: Option<UpstreamUrl>,
+}
+
 /// A configuration file, as far as it can be read, and what is wrong with it.
 #[derive(Debug)]
 pub struct Draft {
@@ -79,18 +87,22 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Reads a file.
+    /// Reads a file; what was said at the start of the program wins over it.
     ///
     /// # Errors
     /// [`SettingsError::Unreadable`].
-    pub fn read(file: &Path) -> Result<Self, SettingsError> {
+    pub fn read(file: &Path, said: &Said) -> Result<Self, SettingsError> {
         let unreadable = |reason: String| SettingsError::Unreadable {
             file: file.display().to_string(),
             reason,
         };
         let text = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
         // The library's message would show the lines around the fault, which may hold a secret.
-        Self::parse(&text).map_err(|error| unreadable(error.without_snippet().to_string()))
+        let mut draft = Self::parse(&text).map_err(|error| unreadable(error.without_snippet().to_string()))?;
+        if let Some(url) = &said.upstream {
+            draft.server.config.upstream.url = Some(url.clone());
+        }
+        Ok(draft)
     }
 
     fn parse(text: &str) -> Result<Self, serde_saphyr::Error> {
@@ -223,7 +235,7 @@ mod tests {
     fn file(text: &str) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        let error = Draft::read(file.path()).unwrap_err().to_string();
+        let error = Draft::read(file.path(), &Said::default()).unwrap_err().to_string();
         assert!(error.starts_with(file.path().to_str().unwrap()), "{error}");
         error
     }
@@ -312,7 +324,7 @@ mod tests {
             let error = file(text);
             assert!(!error.contains("s3cret"), "{error}");
         }
-        let absent = Draft::read(Path::new("/surely/absent.yml")).unwrap_err();
+        let absent = Draft::read(Path::new("/surely/absent.yml"), &Said::default()).unwrap_err();
         assert!(absent.to_string().contains("/surely/absent.yml: No such file"));
     }
 

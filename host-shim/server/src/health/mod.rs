@@ -28,7 +28,7 @@ use vectorizer_host_shim::PluginHost;
 
 use crate::correlation::spawn_blocking;
 use crate::rest::{ApiError, method_not_allowed};
-use crate::store::DocumentStore;
+use crate::backend::Backend;
 
 pub use life::Life;
 use overall::{ServerPart, Word};
@@ -36,19 +36,19 @@ use readiness::Readiness;
 
 #[derive(Clone)]
 struct Observed {
-    store: Arc<DocumentStore>,
+    backend: Arc<dyn Backend>,
     host: Arc<PluginHost>,
     life: Life,
     readiness: Arc<Readiness>,
 }
 
 /// The routes `/health`, `/health/live` and `/health/ready`.
-pub fn router(store: &Arc<DocumentStore>, host: &Arc<PluginHost>, life: &Life) -> Router {
+pub fn router(backend: &Arc<dyn Backend>, host: &Arc<PluginHost>, life: &Life) -> Router {
     let observed = Observed {
-        store: Arc::clone(store),
+        backend: Arc::clone(backend),
         host: Arc::clone(host),
         life: life.clone(),
-        readiness: Arc::new(Readiness::new(Arc::clone(store), life.clone())),
+        readiness: Arc::new(Readiness::new(Arc::clone(backend), life.clone())),
     };
     Router::new()
         .route("/health", get(health))
@@ -102,17 +102,15 @@ impl Observed {
             (true, true) => ServerPart::Serving,
             (true, false) => ServerPart::NotServing,
         };
-        json!({
-            "status": if is_readable { "healthy" } else { "unhealthy" },
-            "overall": overall::overall(server, &words),
-            "plugins": plugins,
-            "timestamp": Timestamp::now(),
-            "version": env!("CARGO_PKG_VERSION"),
-            "indexed": self.store.is_indexed(),
-            // No answer is cached here; clients of Vectorizer look for the figures.
-            "cache": {
-                "size": 0, "capacity": 0, "hits": 0, "misses": 0, "evictions": 0, "hit_rate": 0.0,
-            },
-        })
+        let mut answer = self.backend.details();
+        answer.insert(
+            "status".to_owned(),
+            if is_readable { "healthy" } else { "unhealthy" }.into(),
+        );
+        answer.insert("overall".to_owned(), json!(overall::overall(server, &words)));
+        answer.insert("plugins".to_owned(), plugins.into());
+        answer.insert("timestamp".to_owned(), json!(Timestamp::now()));
+        answer.insert("version".to_owned(), env!("CARGO_PKG_VERSION").into());
+        answer.into()
     }
 }

@@ -14,7 +14,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::life::{Life, Moments};
 use crate::correlation::spawn_blocking;
-use crate::store::DocumentStore;
+use crate::backend::Backend;
 
 /// How long the store has to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -46,14 +46,14 @@ pub(super) const fn word(passed: bool) -> &'static str {
 }
 
 pub(super) struct Readiness {
-    store: Arc<DocumentStore>,
+    backend: Arc<dyn Backend>,
     life: Life,
     turn: Arc<tokio::sync::Mutex<()>>,
     latest: Mutex<Check>,
 }
 
 impl Readiness {
-    pub(super) fn new(store: Arc<DocumentStore>, life: Life) -> Self {
+    pub(super) fn new(backend: Arc<dyn Backend>, life: Life) -> Self {
         let latest = Check {
             name: "store",
             passed: true,
@@ -61,7 +61,7 @@ impl Readiness {
             since: life.moments().opened,
         };
         Self {
-            store,
+            backend,
             life,
             turn: Arc::default(),
             latest: Mutex::new(latest),
@@ -79,16 +79,16 @@ impl Readiness {
     pub(super) async fn store(&self) -> Check {
         let checked = tokio::time::timeout(PATIENCE, async {
             let turn = Arc::clone(&self.turn).lock_owned().await;
-            let store = Arc::clone(&self.store);
+            let backend = Arc::clone(&self.backend);
             let checking = spawn_blocking(move || {
                 let _turn = turn;
-                store.check()
+                backend.check()
             });
             checking.await
         });
         let (reason, cause) = match checked.await {
             Ok(Ok(Ok(()))) => ("", String::new()),
-            Ok(Ok(Err(error))) => ("the store cannot be read", error.to_string()),
+            Ok(Ok(Err(error))) => ("the store cannot be read", error),
             Ok(Err(error)) => ("the store could not be asked", error.to_string()),
             Err(_) => ("the store does not answer", String::new()),
         };
@@ -138,7 +138,7 @@ fn serving(moments: Moments) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{StoreOptions, Unobserved};
+    use crate::store::{DocumentStore, StoreOptions, Unobserved};
 
     #[tokio::test]
     async fn a_server_is_ready_from_when_its_plugins_were_told_to_start() {

@@ -80,6 +80,15 @@ pub enum ApiError {
     /// The path is served, with other methods.
     #[error("Method not allowed")]
     MethodNotAllowed,
+    /// The Vectorizer behind the server gave no answer, or not all of it.
+    #[error("Vectorizer gave no answer: {0}")]
+    Upstream(String),
+    /// The Vectorizer behind the server did not answer in time.
+    #[error("Vectorizer did not answer within {} s", .0.as_secs_f64())]
+    UpstreamLate(std::time::Duration),
+    /// The request's body did not come in time.
+    #[error("the request's body did not come in time")]
+    RequestLate,
     /// The store failed. Why is in the log.
     #[error("Storage failed: the request may be repeated")]
     Storage,
@@ -158,6 +167,9 @@ impl ApiError {
             ),
             Self::RouteNotFound => (StatusCode::NOT_FOUND, "not_found", None),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None),
+            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, "bad_gateway", None),
+            Self::UpstreamLate(_) => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", None),
+            Self::RequestLate => (StatusCode::REQUEST_TIMEOUT, "request_timeout", None),
             Self::Storage => (StatusCode::INTERNAL_SERVER_ERROR, "storage_error", None),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error", None),
         }
