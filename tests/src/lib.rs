@@ -14,6 +14,7 @@ pub mod process;
 pub mod scrape;
 pub mod soak;
 pub mod structure;
+pub mod upstream;
 pub mod vectorizer;
 pub mod webhook;
 

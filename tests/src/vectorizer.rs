@@ -10,6 +10,7 @@ use ureq::Agent;
 use crate::TestError;
 use crate::build::Artifacts;
 use crate::process::{Server, wait_until};
+use crate::upstream::{self, Upstream};
 
 /// A document as the host returns it.
 #[derive(Debug, Clone, PartialEq)]
@@ -260,13 +261,15 @@ impl Vectorizer {
 pub struct HostFolder {
     root: PathBuf,
     artifacts: Artifacts,
+    upstream: Option<Upstream>,
 }
 
 impl HostFolder {
-    /// A folder in which the plugin is installed. `section` is `nexus_integration`; `server` adds to the server's section.
+    /// A folder in which the plugin is installed. `section` is `nexus_integration`; `server` adds to the server's section. Where a
+    /// real Vectorizer is wanted, the host stands in front of one.
     ///
     /// # Errors
-    /// [`TestError::File`].
+    /// [`TestError::File`], [`TestError::Process`].
     pub fn new(
         root: &Path,
         artifacts: &Artifacts,
@@ -274,12 +277,35 @@ impl HostFolder {
         server: &Value,
         section: &Value,
     ) -> Result<Self, TestError> {
+        let upstream = match upstream::is_wanted() {
+            true => Some(Upstream::take(root)?),
+            false => None,
+        };
+        Self::in_front_of(upstream, root, artifacts, port, server, section)
+    }
+
+    /// The same in front of this Vectorizer, or with a store of its own.
+    ///
+    /// # Errors
+    /// [`TestError::File`].
+    pub fn in_front_of(
+        upstream: Option<Upstream>,
+        root: &Path,
+        artifacts: &Artifacts,
+        port: u16,
+        server: &Value,
+        section: &Value,
+    ) -> Result<Self, TestError> {
         let plugins = artifacts.install_plugin(root)?;
+        let mut settings = json!({"bind": format!("127.0.0.1:{port}"), "data_dir": root.join("data")});
+        if let Some(upstream) = &upstream {
+            settings["upstream"] = upstream.section();
+        }
         let folder = Self {
             root: root.to_owned(),
             artifacts: artifacts.clone(),
+            upstream,
         };
-        let mut settings = json!({"bind": format!("127.0.0.1:{port}"), "data_dir": root.join("data")});
         for (name, value) in server.as_object().into_iter().flatten() {
             settings[name] = value.clone();
         }
@@ -298,6 +324,11 @@ impl HostFolder {
     pub fn write(&self, config: &Value) -> Result<(), TestError> {
         let file = self.config();
         std::fs::write(&file, format!("{config:#}")).map_err(|error| TestError::file(&file, &error))
+    }
+
+    /// The Vectorizer that the host stands in front of.
+    pub fn upstream(&mut self) -> Option<&mut Upstream> {
+        self.upstream.as_mut()
     }
 
     /// The configuration file.
