@@ -257,7 +257,10 @@ mod tests {
                 assert_eq!(with(wrong), Caller::anonymous(), "{wrong}");
             }
         }
-        assert_eq!(keyed.classify(&HeaderMap::new(), &Extensions::new()), Caller::anonymous());
+        assert_eq!(
+            keyed.classify(&HeaderMap::new(), &Extensions::new()),
+            Caller::anonymous()
+        );
         assert_eq!(caller(&keyed, "authorization", "Basic root"), Caller::anonymous());
     }
 

@@ -41,16 +41,14 @@ impl Backend for DocumentStore {
         let collections = self.list_collections().ok()?;
         Some(Figures {
             collections: collections.len() as u64,
-            documents: collections
-                .iter()
-                .map(|collection| collection.info.count)
-                .sum(),
+            documents: collections.iter().map(|collection| collection.info.count).sum(),
         })
     }
 
     fn details(&self) -> JsonMap {
         // No answer is cached here; clients of Vectorizer look for the figures.
-        let cache = json!({"size": 0, "capacity": 0, "hits": 0, "misses": 0, "evictions": 0, "hit_rate": 0.0});
+        let cache =
+            json!({"size": 0, "capacity": 0, "hits": 0, "misses": 0, "evictions": 0, "hit_rate": 0.0});
         [
             ("indexed".to_owned(), self.is_indexed().into()),
             ("cache".to_owned(), cache),

@@ -17,8 +17,8 @@ use vectorizer_plugin_api::Caller as PluginCaller;
 use vectorizer_plugin_api::model::{CollectionEvent, Op};
 
 use crate::auth::{Access, require_admin};
-use crate::correlation::spawn_blocking;
 use crate::backend::Backend;
+use crate::correlation::spawn_blocking;
 use crate::store::ChangeObserver;
 
 /// The content type of the Prometheus text format.

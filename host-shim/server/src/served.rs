@@ -26,7 +26,7 @@ pub(crate) enum Served {
 impl Served {
     pub(crate) fn open(server: &ServerConfig, observer: Arc<dyn ChangeObserver>) -> Result<Self, DbError> {
         if let Some(url) = &server.upstream.url {
-            let sidecar = Sidecar::new(url, &server.upstream, server.max_body_bytes, observer);
+            let sidecar = Sidecar::new(url, server, observer);
             return Ok(Self::Upstream(Arc::new(sidecar)));
         }
         let options = StoreOptions {

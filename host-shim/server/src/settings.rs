@@ -98,7 +98,8 @@ impl Draft {
         };
         let text = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
         // The library's message would show the lines around the fault, which may hold a secret.
-        let mut draft = Self::parse(&text).map_err(|error| unreadable(error.without_snippet().to_string()))?;
+        let mut draft =
+            Self::parse(&text).map_err(|error| unreadable(error.without_snippet().to_string()))?;
         if let Some(url) = &said.upstream {
             draft.server.config.upstream.url = Some(url.clone());
         }
@@ -235,7 +236,9 @@ mod tests {
     fn file(text: &str) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        let error = Draft::read(file.path(), &Said::default()).unwrap_err().to_string();
+        let error = Draft::read(file.path(), &Said::default())
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with(file.path().to_str().unwrap()), "{error}");
         error
     }

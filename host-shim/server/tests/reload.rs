@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use vectorizer_host::audit::Audit;
 use vectorizer_host::auth::Access;
 use vectorizer_host::reload::{self, Reloader};
-use vectorizer_host::settings::Draft;
+use vectorizer_host::settings::{Draft, Said};
 use vectorizer_host_shim::PluginHost;
 
 const ROUTE: &str = "/api/v1/plugins/reload";
@@ -34,10 +34,16 @@ impl Configured {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.yml");
         std::fs::write(&file, text).unwrap();
-        let settings = Draft::read(&file).unwrap().finish().unwrap();
+        let settings = Draft::read(&file, &Said::default()).unwrap().finish().unwrap();
         let access = Access::from(&settings.server);
         let audit = Audit::open(folder.path()).unwrap();
-        let reloader = Reloader::new(file, settings.clone(), Arc::new(PluginHost::none()), audit);
+        let reloader = Reloader::new(
+            file,
+            Said::default(),
+            settings.clone(),
+            Arc::new(PluginHost::none()),
+            audit,
+        );
         let routes = reload::router(&Arc::new(reloader), &access);
         let server = Server::with_routes(&settings.server, routes);
         Self { folder, server }

@@ -11,53 +11,9 @@
 
 mod common;
 
-use std::path::PathBuf;
-
 use common::Server;
+use common::transcript::{Entry, entries};
 use serde_json::{Value, json};
-
-struct Entry {
-    op: String,
-    method: String,
-    path: String,
-    body: Value,
-    status: u16,
-    response: Value,
-    note: String,
-}
-
-fn entries() -> Option<Vec<Entry>> {
-    let shared = std::env::var_os("VZN_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
-    let file = shared.join("contracts/vectorizer-transcripts.jsonl");
-    let Ok(lines) = std::fs::read_to_string(&file) else {
-        println!("SKIPPED: no recorded answers (set VZN_SHARED to the folder that has contracts/)");
-        return None;
-    };
-    Some(
-        lines
-            .lines()
-            .map(|line| Entry::read(serde_json::from_str(line).unwrap()))
-            .collect(),
-    )
-}
-
-impl Entry {
-    fn read(line: Value) -> Self {
-        let text = |field: &str| line[field].as_str().unwrap().to_owned();
-        Self {
-            op: text("op"),
-            method: text("method"),
-            path: text("path"),
-            body: line["body"].clone(),
-            status: u16::try_from(line["status"].as_u64().unwrap()).unwrap(),
-            response: line["response"].clone(),
-            note: text("note"),
-        }
-    }
-}
 
 /// Fields whose values are of the server, the moment, or its storage; they must be there all the same.
 const VOLATILE: [&str; 14] = [

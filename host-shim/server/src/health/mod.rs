@@ -26,9 +26,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use vectorizer_host_shim::PluginHost;
 
+use crate::backend::Backend;
 use crate::correlation::spawn_blocking;
 use crate::rest::{ApiError, method_not_allowed};
-use crate::backend::Backend;
 
 pub use life::Life;
 use overall::{ServerPart, Word};

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::life::{Life, Moments};
-use crate::correlation::spawn_blocking;
 use crate::backend::Backend;
+use crate::correlation::spawn_blocking;
 
 /// How long the store has to answer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -86,10 +86,7 @@ impl Api {
             Err(fault) if fault.is_no_route() => std::collections::HashMap::new(),
             Err(fault) => return Err(fault),
         };
-        Ok(Listing {
-            collections,
-            aliases,
-        })
+        Ok(Listing { collections, aliases })
     }
 
     /// The documents with these ids; absent ones are left out.
@@ -147,7 +144,14 @@ impl Api {
         let answer: Updated = self.post("/batch_update", &body)?;
         match answer.results.into_iter().next() {
             Some(item) if item.status == "ok" => Ok(true),
-            Some(item) if item.error.as_deref().is_some_and(|error| error.contains("not found")) => Ok(false),
+            Some(item)
+                if item
+                    .error
+                    .as_deref()
+                    .is_some_and(|error| error.contains("not found")) =>
+            {
+                Ok(false)
+            }
             Some(item) => Err(CallFault::Status {
                 status: 200,
                 error_type: item.status,
@@ -216,9 +220,9 @@ impl Api {
         let mut busy = 0;
         let mut is_renewed = false;
         loop {
-            let token = self
-                .session
-                .token(Instant::now(), &|path, body, token| self.authenticate(path, body, token))?;
+            let token = self.session.token(Instant::now(), &|path, body, token| {
+                self.authenticate(path, body, token)
+            })?;
             let answer = send(token.as_deref()).map_err(unanswered)?;
             match answer.status().as_u16() {
                 401 => match &token {
@@ -257,7 +261,10 @@ fn bearing<B>(request: ureq::RequestBuilder<B>, token: Option<&str>) -> ureq::Re
 }
 
 fn qdrant(collection: &str, rest: &str) -> String {
-    format!("/qdrant/collections/{}/{rest}", utf8_percent_encode(collection, PLAIN))
+    format!(
+        "/qdrant/collections/{}/{rest}",
+        utf8_percent_encode(collection, PLAIN)
+    )
 }
 
 /// How long a busy server wants to be left alone: a second where it does not say.
@@ -285,7 +292,12 @@ fn read<T: DeserializeOwned>(path: &str, answer: Response<ureq::Body>) -> Result
     serde_json::from_str(&text).map_err(|error| CallFault::Form {
         path: path.to_owned(),
         // Without the line and column, which say nothing to whoever did not see it.
-        reason: error.to_string().split(" at line").next().unwrap_or_default().to_owned(),
+        reason: error
+            .to_string()
+            .split(" at line")
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
     })
 }
 

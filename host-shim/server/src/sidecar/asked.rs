@@ -251,10 +251,14 @@ mod tests {
             ids: Some(vec!["a".to_owned(), "b".to_owned()]),
         };
         assert_eq!(known, expected);
-        let unnamed = json!({"collection": "c", "vectors": [{"id": "a", "embedding": []}, {"embedding": []}]});
+        let unnamed =
+            json!({"collection": "c", "vectors": [{"id": "a", "embedding": []}, {"embedding": []}]});
         assert_eq!(ids(read("POST", "/insert_vectors", &unnamed)), None);
         let deleted = json!({"collection": "c", "ids": ["a"]});
-        assert_eq!(ids(read("POST", "/batch_delete", &deleted)), Some(vec!["a".to_owned()]));
+        assert_eq!(
+            ids(read("POST", "/batch_delete", &deleted)),
+            Some(vec!["a".to_owned()])
+        );
         let numbered = json!({"points": [7, "q"]});
         assert_eq!(
             ids(read("POST", "/qdrant/collections/c/points/delete", &numbered)),
@@ -265,7 +269,10 @@ mod tests {
     #[test]
     fn a_text_that_may_be_cut_has_ids_that_only_the_answer_says() {
         let text = |length: usize| json!({"collection": "c", "id": "t", "text": "x".repeat(length), "metadata": {"a": 1}});
-        assert_eq!(ids(read("POST", "/insert", &text(2048))), Some(vec!["t".to_owned()]));
+        assert_eq!(
+            ids(read("POST", "/insert", &text(2048))),
+            Some(vec!["t".to_owned()])
+        );
         assert_eq!(ids(read("POST", "/insert", &text(2049))), None);
         let many = json!({"collection": "c", "texts": [{"id": "x", "text": "one"}, {"text": "two"}]});
         assert_eq!(ids(read("POST", "/insert_texts", &many)), None);
@@ -296,10 +303,14 @@ mod tests {
         assert_eq!(graphql("{ collections { name } }"), Asked::Nothing);
         assert_eq!(graphql("mutation { deleteVector }"), Asked::Unknown);
         let mcp = |message: Value| read("POST", "/mcp", &message);
-        let call = |tool: &str| json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool}});
+        let call =
+            |tool: &str| json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool}});
         assert_eq!(mcp(json!({"method": "initialize"})), Asked::Nothing);
         assert_eq!(mcp(call("insert_text")), Asked::Unknown);
-        assert_eq!(mcp(json!([{"method": "ping"}, call("delete_vector")])), Asked::Unknown);
+        assert_eq!(
+            mcp(json!([{"method": "ping"}, call("delete_vector")])),
+            Asked::Unknown
+        );
         assert_eq!(mcp(json!([call("delete_collection"), call("x")])), Asked::Drop);
         assert_eq!(graphql("mutation { deleteCollection(name: \"c\") }"), Asked::Drop);
     }

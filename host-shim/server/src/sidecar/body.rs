@@ -91,7 +91,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_read_is_handed_on() {
-        for parts in [vec![], vec![b"one".to_vec()], vec![b"one ".to_vec(), b"two".to_vec()]] {
+        for parts in [
+            vec![],
+            vec![b"one".to_vec()],
+            vec![b"one ".to_vec(), b"two".to_vec()],
+        ] {
             let read = Read::of(in_parts(parts.clone())).await.unwrap();
             assert_eq!(read.whole().unwrap(), parts.concat());
             assert_eq!(bytes(read.into_body()).await, parts.concat());
@@ -109,8 +113,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stops_coming_is_not_waited_for() {
-        let never = stream::once(async { Ok::<_, axum::Error>(Bytes::from_static(b"a")) })
-            .chain(stream::pending());
-        assert!(matches!(Read::of(Body::from_stream(never)).await, Err(BodyError::Late)));
+        let never =
+            stream::once(async { Ok::<_, axum::Error>(Bytes::from_static(b"a")) }).chain(stream::pending());
+        assert!(matches!(
+            Read::of(Body::from_stream(never)).await,
+            Err(BodyError::Late)
+        ));
     }
 }

@@ -37,13 +37,16 @@ const CREDENTIALS: [&str; 2] = ["authorization", "x-api-key"];
 /// See the [module](self).
 pub(super) struct Callers {
     api: Arc<Api>,
+    /// Whether everybody is administrator beside a Vectorizer where everybody is.
+    is_open: bool,
     known: Mutex<HashMap<[u8; 32], (Caller, Instant)>>,
 }
 
 impl Callers {
-    pub(super) fn new(api: Arc<Api>) -> Self {
+    pub(super) fn new(api: Arc<Api>, is_open: bool) -> Self {
         Self {
             api,
+            is_open,
             known: Mutex::default(),
         }
     }
@@ -84,11 +87,12 @@ impl Callers {
                 name: me.username.into(),
             }),
             // Everybody may do everything there.
-            Ok(None) => Some(Caller {
+            Ok(None) if self.is_open => Some(Caller {
                 role: Role::Admin,
                 name: "local".into(),
             }),
-            Err(CallFault::Status {
+            Ok(None)
+            | Err(CallFault::Status {
                 status: 401 | 403, ..
             }) => Some(Caller::anonymous()),
             Err(fault) => {

@@ -112,7 +112,8 @@ impl std::str::FromStr for UpstreamUrl {
 
 fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UpstreamUrl>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    text.map(|text| text.parse().map_err(D::Error::custom))
+        .transpose()
 }
 
 fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
@@ -150,7 +151,10 @@ mod tests {
             ("", "no address"),
         ] {
             let refused = url(wrong).unwrap_err();
-            assert!(refused.contains(reason) && !refused.contains("s3cret"), "{wrong}: {refused}");
+            assert!(
+                refused.contains(reason) && !refused.contains("s3cret"),
+                "{wrong}: {refused}"
+            );
         }
         assert_eq!(read(json!({"url": null})).unwrap(), UpstreamConfig::default());
     }

@@ -145,7 +145,9 @@ impl Confirmations {
             false => before - promise.points.len(),
         };
         self.counters.confirmed(confirmed.len());
-        self.catalogue.tell(&promise.collection, Op::Upsert, &confirmed);
+        if !confirmed.is_empty() {
+            self.catalogue.tell(&promise.collection, Op::Upsert, &confirmed);
+        }
         self.state.lock().points -= settled;
         if is_given_up {
             tracing::warn!(
@@ -216,12 +218,8 @@ fn is_same_direction(one: &[f32], other: &[f32]) -> bool {
     if one.len() != other.len() {
         return false;
     }
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| f64::from(*a) * f64::from(*b))
-            .sum()
-    };
+    let dot =
+        |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum() };
     let lengths = (dot(one, one) * dot(other, other)).sqrt();
     // What has no direction is like anything.
     lengths == 0.0 || dot(one, other) / lengths >= SAME_DIRECTION
@@ -241,9 +239,15 @@ mod tests {
             payload: json!({"t": "x\r\n"}).as_object().cloned(),
         };
         let is = |found: serde_json::Value| is_as_wanted(&wanted, &serde_json::from_value(found).unwrap());
-        assert!(is(json!({"id": "q", "vector": [0.6, 0.799], "payload": {"t": "x"}})));
-        assert!(!is(json!({"id": "q", "vector": [0.6, 0.8], "payload": {"t": "y"}})));
-        assert!(!is(json!({"id": "q", "vector": [0.7, 0.7], "payload": {"t": "x"}})));
+        assert!(is(
+            json!({"id": "q", "vector": [0.6, 0.799], "payload": {"t": "x"}})
+        ));
+        assert!(!is(
+            json!({"id": "q", "vector": [0.6, 0.8], "payload": {"t": "y"}})
+        ));
+        assert!(!is(
+            json!({"id": "q", "vector": [0.7, 0.7], "payload": {"t": "x"}})
+        ));
         assert!(!is(json!({"id": "q", "vector": [], "payload": {"t": "x"}})));
         assert!(!is(json!({"id": "q", "vector": [0.6, 0.8]})));
     }

@@ -301,7 +301,12 @@ mod tests {
         assert_eq!((collection.as_str(), ids), ("c 1", vec!["q1", "7"]));
         let gone = json!({"points": ["q1", 7]});
         assert_eq!(
-            of("POST", "/qdrant/collections/c1/points/delete", &gone, &Value::Null),
+            of(
+                "POST",
+                "/qdrant/collections/c1/points/delete",
+                &gone,
+                &Value::Null
+            ),
             [changed("c1", Op::Delete, &["q1", "7"])]
         );
         assert_eq!(
@@ -320,10 +325,7 @@ mod tests {
         let whole = |name: &str| Effect::Collection(name.to_owned());
         let named = json!({"collection": "c1", "text": "t"});
         assert_eq!(of("POST", "/insert", &named, &Value::Null), [whole("c1")]);
-        assert_eq!(
-            of("POST", "/insert", &json!(5), &Value::Null),
-            [Effect::Anything]
-        );
+        assert_eq!(of("POST", "/insert", &json!(5), &Value::Null), [Effect::Anything]);
         let unnamed = json!({"points": [{"vector": [1]}]});
         assert_eq!(
             of("PUT", "/qdrant/collections/c/points", &unnamed, &Value::Null),

@@ -41,7 +41,9 @@ impl CallFault {
     /// The same, of a login.
     pub(super) fn of_login(self) -> Self {
         match self {
-            Self::Status { status, message, .. } if status < 500 => Self::Login(format!("{status} {message}")),
+            Self::Status { status, message, .. } if status < 500 => {
+                Self::Login(format!("{status} {message}"))
+            }
             other => other,
         }
     }
@@ -53,7 +55,13 @@ impl CallFault {
 
     /// Whether there is no such route.
     pub(super) const fn is_no_route(&self) -> bool {
-        matches!(self, Self::Status { status: 404 | 405, .. })
+        matches!(
+            self,
+            Self::Status {
+                status: 404 | 405,
+                ..
+            }
+        )
     }
 
     /// As a store says it, of a call on this collection.

@@ -86,12 +86,7 @@ mod tests {
     fn headers(given: &[(&'static str, &'static str)]) -> HeaderMap {
         given
             .iter()
-            .map(|(name, value)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                )
-            })
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
     }
 
@@ -136,7 +131,10 @@ mod tests {
             ("sec-websocket-key", "k"),
         ]);
         request(&mut given, None);
-        assert_eq!((&given["connection"], &given["upgrade"]), (&"upgrade".parse().unwrap(), &"websocket".parse().unwrap()));
+        assert_eq!(
+            (&given["connection"], &given["upgrade"]),
+            (&"upgrade".parse().unwrap(), &"websocket".parse().unwrap())
+        );
         let answered = headers(&[("connection", "Upgrade"), ("upgrade", "websocket")]);
         let mut agreed = answered.clone();
         response(&mut agreed, true);

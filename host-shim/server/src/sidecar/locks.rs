@@ -106,8 +106,7 @@ impl Table {
         self.merging.is_empty()
             || !self.merging.iter().any(|(collection, id)| {
                 named.iter().any(|named| {
-                    named.collection == *collection
-                        && named.ids.as_ref().is_none_or(|ids| ids.contains(id))
+                    named.collection == *collection && named.ids.as_ref().is_none_or(|ids| ids.contains(id))
                 })
             })
     }

@@ -50,6 +50,7 @@ use vectorizer_host_shim::store::Store;
 use vectorizer_plugin_api::model::JsonMap;
 
 use crate::backend::{Backend, Figures};
+use crate::config::ServerConfig;
 use crate::store::ChangeObserver;
 use api::Api;
 use callers::{Callers, Recognition};
@@ -78,15 +79,10 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// In front of the Vectorizer at `url`. Nothing is asked of it yet. `observer` is told of what changes; `max_body_bytes` is the
-    /// longest request that is handed on.
+    /// In front of the Vectorizer at `url`. Nothing is asked of it yet. `observer` is told of what changes.
     #[must_use]
-    pub fn new(
-        url: &UpstreamUrl,
-        config: &UpstreamConfig,
-        max_body_bytes: usize,
-        observer: Arc<dyn ChangeObserver>,
-    ) -> Self {
+    pub fn new(url: &UpstreamUrl, server: &ServerConfig, observer: Arc<dyn ChangeObserver>) -> Self {
+        let config = &server.upstream;
         let api = Arc::new(Api::new(url.clone(), config));
         let catalogue = Arc::new(Catalogue::new(observer, config.settle()));
         let locks = Arc::new(DocumentLocks::default());
@@ -98,7 +94,7 @@ impl Sidecar {
         ));
         let limits = Limits {
             patience: config.timeout(),
-            max_body_bytes,
+            max_body_bytes: server.max_body_bytes,
         };
         let proxy = Proxy::new(
             url.authority().clone(),
@@ -116,7 +112,7 @@ impl Sidecar {
                 scans: Scans::default(),
             }),
             proxy: Arc::new(proxy),
-            callers: Arc::new(Callers::new(Arc::clone(&api))),
+            callers: Arc::new(Callers::new(Arc::clone(&api), server.api_key.is_none())),
             watch: Watch {
                 api: Arc::clone(&api),
                 catalogue: Arc::clone(&catalogue),

@@ -97,9 +97,10 @@ impl Mutation {
                 Self::Drop((*name).to_owned())
             }
             ("POST", ["collections", name, "rename"]) => Self::Rename((*name).to_owned()),
-            ("POST", ["collections", name, "reencode"] | ["collections", name, "snapshots", _, "restore"]) => {
-                Self::Reset((*name).to_owned())
-            }
+            (
+                "POST",
+                ["collections", name, "reencode"] | ["collections", name, "snapshots", _, "restore"],
+            ) => Self::Reset((*name).to_owned()),
             ("POST", ["collections", name, "vectors", rest @ ..]) => return Self::of_vectors(name, rest),
             ("DELETE", ["collections", name, "vectors", id]) => Self::one(name, Op::Delete, id),
             ("PATCH", ["collections", name, "vectors", id, "expiry"]) => Self::one(name, Op::Update, id),
@@ -113,7 +114,10 @@ impl Mutation {
             ("POST", ["mcp", ..]) => Self::Command(Protocol::Mcp),
             ("POST", ["umicp"]) => Self::Command(Protocol::Umicp),
             ("POST", ["setup", "apply"] | ["backups", "restore"] | ["hub", "backups", "restore"])
-            | ("POST", ["qdrant", "collections", "aliases"] | ["qdrant", "collections", _, "snapshots", ..])
+            | (
+                "POST",
+                ["qdrant", "collections", "aliases"] | ["qdrant", "collections", _, "snapshots", ..],
+            )
             | ("PUT", ["qdrant", "collections", _, "snapshots", ..]) => Self::Anything,
             _ => return None,
         })

@@ -17,8 +17,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
-use axum::http::uri::{Authority, PathAndQuery, Scheme};
 use axum::http::request::Parts;
+use axum::http::uri::{Authority, PathAndQuery, Scheme};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{LengthLimitError, Limited};
@@ -201,13 +201,15 @@ impl Proxy {
         let write = self.catalogue.begin(scope(mutation, asked));
         let write = match write.may_go_on() {
             true => write,
-            false => wait(move || {
-                if !write.wait(TURN) {
-                    tracing::warn!("a request did not wait any longer for calls under way");
-                }
-                write
-            })
-            .await,
+            false => {
+                wait(move || {
+                    if !write.wait(TURN) {
+                        tracing::warn!("a request did not wait any longer for calls under way");
+                    }
+                    write
+                })
+                .await
+            }
         };
         let lock = match self.locks.try_write(self.named(mutation, asked)) {
             Ok(lock) => lock,
@@ -261,11 +263,14 @@ impl Proxy {
                     BodyError::Broken(error) => (error.to_string(), Handed::Failed),
                     BodyError::Late => ("its answer stopped coming".to_owned(), Handed::Late),
                 };
-                self.unanswered(true, Unanswered {
-                    error: ApiError::Upstream(reason),
-                    handed,
-                    is_unsent: false,
-                })
+                self.unanswered(
+                    true,
+                    Unanswered {
+                        error: ApiError::Upstream(reason),
+                        handed,
+                        is_unsent: false,
+                    },
+                )
             }
         }
     }

@@ -140,9 +140,7 @@ fn scroll(api: &Api, collection: &str, marks: &[String], limit: usize) -> Result
         return Ok(scrolled);
     }
     let names: Vec<&str> = marks.iter().map(String::as_str).collect();
-    let there = api
-        .retrieve(collection, &names, Fields::NONE)
-        .map_err(failed)?;
+    let there = api.retrieve(collection, &names, Fields::NONE).map_err(failed)?;
     let is_there = |mark: &&String| there.iter().any(|point| point.id.0 == **mark);
     if let Some(mark) = marks.iter().find(is_there)
         && let Some(scrolled) = scroll_after(api, collection, mark, limit).map_err(failed)?

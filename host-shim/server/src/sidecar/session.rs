@@ -136,7 +136,9 @@ mod tests {
     }
 
     /// Grants `t1`, `t2`, … for an hour and notes what was asked.
-    fn granting(asked: &RefCell<Vec<String>>) -> impl Fn(&str, &serde_json::Value, Option<&str>) -> Result<Grant, CallFault> {
+    fn granting(
+        asked: &RefCell<Vec<String>>,
+    ) -> impl Fn(&str, &serde_json::Value, Option<&str>) -> Result<Grant, CallFault> {
         move |path, _, token| {
             let mut asked = asked.borrow_mut();
             asked.push(format!("{path} {}", token.unwrap_or("-")));
@@ -156,7 +158,10 @@ mod tests {
             let now = begin + Duration::from_secs(60 * minutes);
             session.token(now, &post).unwrap().unwrap()
         };
-        assert_eq!([at(0), at(47), at(49), at(90), at(200)], ["t1", "t1", "t2", "t2", "t3"]);
+        assert_eq!(
+            [at(0), at(47), at(49), at(90), at(200)],
+            ["t1", "t1", "t2", "t2", "t3"]
+        );
         assert_eq!(
             *asked.borrow(),
             ["/auth/login -", "/auth/refresh t1", "/auth/login -"],
@@ -173,7 +178,11 @@ mod tests {
         assert!(session.forget("t1"));
         assert_eq!(session.token(now, &post).unwrap().unwrap(), "t2");
         session.forget("t1");
-        assert_eq!(session.token(now, &post).unwrap().unwrap(), "t2", "that was another one");
+        assert_eq!(
+            session.token(now, &post).unwrap().unwrap(),
+            "t2",
+            "that was another one"
+        );
     }
 
     #[test]

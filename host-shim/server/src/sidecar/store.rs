@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use vectorizer_host_shim::store::{Store, StoreError};
 use vectorizer_plugin_api::merge_patch;
-use vectorizer_plugin_api::model::{
-    CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Page,
-};
+use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Page};
 
 use super::api::Api;
 use super::catalogue::{Catalogue, Visit};

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod transcript;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -13,6 +15,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use vectorizer_host::auth::Access;
+use vectorizer_host::backend::Backend;
 use vectorizer_host::config::ServerConfig;
 use vectorizer_host::correlation;
 use vectorizer_host::health::{self, Life};
@@ -165,9 +168,10 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async { stopped.await.unwrap_or_default() };
+        let backend: Arc<dyn Backend> = Arc::clone(&store) as _;
         let routes = router(state)
-            .merge(health::router(&store, &host, &life))
-            .merge(plugins::router(&host, &store, &access, config.max_body_bytes))
+            .merge(health::router(&backend, &host, &life))
+            .merge(plugins::router(&host, &backend, &access, config.max_body_bytes))
             .merge(more)
             .fallback(not_found);
         let routes = correlation::around(routes);

@@ -164,10 +164,22 @@ mod tests {
 
     #[test]
     fn what_was_heard_of_explains_as_much_as_it_can() {
-        let arrived = |now| is_due(|entry| entry.hear_of_arrivals(2), version(3, "a"), version(now, "b"));
+        let arrived = |now| {
+            is_due(
+                |entry| entry.hear_of_arrivals(2),
+                version(3, "a"),
+                version(now, "b"),
+            )
+        };
         assert!(!arrived(3) && !arrived(5), "they may have been there");
         assert!(arrived(6) && arrived(2));
-        let left = |now| is_due(|entry| entry.hear_of_leaving(2), version(3, "a"), version(now, "b"));
+        let left = |now| {
+            is_due(
+                |entry| entry.hear_of_leaving(2),
+                version(3, "a"),
+                version(now, "b"),
+            )
+        };
         assert!(!left(1) && !left(3));
         assert!(left(0) && left(4));
         let updated = |now| is_due(Entry::hear_of_changes, version(3, "a"), version(now, "b"));

@@ -179,6 +179,8 @@ impl State {
             let (before, now) = (&before.version.created_at, &listed.version.created_at);
             (!before.is_empty()).then_some(before != now)
         });
-        known.next().is_some_and(|first| first && known.all(|other| other))
+        known
+            .next()
+            .is_some_and(|first| first && known.all(|other| other))
     }
 }

@@ -64,9 +64,10 @@ impl Listing {
     fn has_same_collections(&self, other: &Self) -> bool {
         self.collections.len() == other.collections.len()
             && self.collections.iter().all(|one| {
-                other.collections.iter().any(|other| {
-                    one.name == other.name && one.version.created_at == other.version.created_at
-                })
+                other
+                    .collections
+                    .iter()
+                    .any(|other| one.name == other.name && one.version.created_at == other.version.created_at)
             })
     }
 }

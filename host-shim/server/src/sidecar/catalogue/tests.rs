@@ -126,11 +126,17 @@ fn nothing_is_asked_of_a_vectorizer_that_may_still_be_loading() {
         "another one was loaded"
     );
     assert_eq!(bench.list(10, listing(&["c", "d"])), Outcome::Settling);
-    assert_eq!((bench.refusal("c"), bench.refusal("x")), ("unavailable", "unavailable"));
+    assert_eq!(
+        (bench.refusal("c"), bench.refusal("x")),
+        ("unavailable", "unavailable")
+    );
     assert_eq!(bench.list(11, listing(&["c", "d"])), Outcome::Settled);
     assert_eq!((bench.refusal("c"), bench.refusal("x")), ("", "not found"));
     bench.catalogue.unreached("connection refused".to_owned());
-    assert_eq!((bench.refusal("c"), bench.refusal("x")), ("unavailable", "unavailable"));
+    assert_eq!(
+        (bench.refusal("c"), bench.refusal("x")),
+        ("unavailable", "unavailable")
+    );
 }
 
 #[test]
@@ -351,5 +357,8 @@ fn one_that_is_not_listed_for_a_moment_is_neither_asked_for_nor_given_up() {
     assert_eq!((bench.refusal("c"), bench.told().len()), ("", 0));
     bench.list(10, listing(&[]));
     bench.list(15, listing(&[]));
-    assert_eq!((bench.refusal("c"), bench.told()), ("not found", vec!["Deleted(\"c\")".to_owned()]));
+    assert_eq!(
+        (bench.refusal("c"), bench.told()),
+        ("not found", vec!["Deleted(\"c\")".to_owned()])
+    );
 }

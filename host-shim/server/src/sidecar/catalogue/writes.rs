@@ -99,12 +99,7 @@ impl Write {
         let until = Instant::now() + patience;
         let mut state = self.catalogue.state.lock();
         while !self.is_free(&state) {
-            if self
-                .catalogue
-                .turned
-                .wait_until(&mut state, until)
-                .timed_out()
-            {
+            if self.catalogue.turned.wait_until(&mut state, until).timed_out() {
                 return self.is_free(&state);
             }
         }
@@ -218,10 +213,8 @@ impl Catalogue {
                 let entry = state.collections.remove(&from);
                 let entry = entry.unwrap_or_else(|| Entry::found(now, true));
                 state.collections.insert(to.clone(), entry.renamed(now));
-                self.observer.collection(CollectionEvent::Renamed {
-                    from: &from,
-                    to: &to,
-                });
+                self.observer
+                    .collection(CollectionEvent::Renamed { from: &from, to: &to });
                 // A listing from before says nothing of either name.
                 state.dropped.remove(&to);
                 state.dropped.insert(from.clone(), now);

@@ -1,0 +1,178 @@
+//! A Vectorizer behind the host: the real one, where `VECTORIZER_BIN` names its program or `VECTORIZER_URL` one that runs.
+//!
+//! Where either is set, every host of the tests stands in front of one, with fresh data, and the end-to-end suite runs on it
+//! unchanged. It listens on the loopback interface only, but for its gRPC port, for which it has no setting.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::TestError;
+use crate::process::{Server, free_port};
+use crate::vectorizer::Vectorizer;
+
+/// The user of a Vectorizer that wants to know who asks, and its password.
+pub const USER: (&str, &str) = ("admin", "Sidecar-t3sts");
+
+/// Whether hosts stand in front of a real Vectorizer.
+#[must_use]
+pub fn is_wanted() -> bool {
+    program().is_some() || given().is_some()
+}
+
+/// The program, if one is named.
+#[must_use]
+pub fn program() -> Option<PathBuf> {
+    std::env::var_os("VECTORIZER_BIN")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+/// The address of one that runs, if it is given.
+#[must_use]
+pub fn given() -> Option<String> {
+    std::env::var("VECTORIZER_URL").ok().filter(|url| !url.is_empty())
+}
+
+static LENT: Mutex<()> = Mutex::new(());
+
+/// A running Vectorizer. Dropped, it ends, or is given back empty.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its address.
+    pub url: String,
+    folder: PathBuf,
+    port: u16,
+    has_users: bool,
+    server: Option<Server>,
+    lent: Option<MutexGuard<'static, ()>>,
+}
+
+impl Upstream {
+    /// One that lets everyone in: the one at `VECTORIZER_URL`, emptied, or a new one with its data below `folder`.
+    ///
+    /// # Errors
+    /// [`TestError::Process`].
+    pub fn take(folder: &Path) -> Result<Self, TestError> {
+        let Some(url) = given() else {
+            return Self::start(folder, false);
+        };
+        let upstream = Self {
+            url,
+            folder: folder.to_owned(),
+            port: 0,
+            has_users: false,
+            server: None,
+            lent: Some(LENT.lock().unwrap_or_else(PoisonError::into_inner)),
+        };
+        upstream.empty()?;
+        Ok(upstream)
+    }
+
+    /// A new one of `VECTORIZER_BIN`, which knows [`USER`] only, or everyone.
+    ///
+    /// # Errors
+    /// [`TestError::Process`].
+    pub fn start(folder: &Path, has_users: bool) -> Result<Self, TestError> {
+        let port = free_port()?;
+        let folder = folder.join("vectorizer");
+        std::fs::create_dir_all(folder.join("data")).map_err(|error| TestError::file(&folder, &error))?;
+        let mut upstream = Self {
+            url: format!("http://127.0.0.1:{port}"),
+            folder,
+            port,
+            has_users,
+            server: None,
+            lent: None,
+        };
+        upstream.again()?;
+        Ok(upstream)
+    }
+
+    /// Starts it again on the same data, after [`kill`](Self::kill).
+    ///
+    /// # Errors
+    /// [`TestError::Process`].
+    pub fn again(&mut self) -> Result<(), TestError> {
+        let program = program().ok_or_else(|| TestError::Process("VECTORIZER_BIN is not set".to_owned()))?;
+        let config = self.folder.join("config.yml");
+        // A section that is not complete makes Vectorizer pass over the whole file.
+        let settings = json!({
+            "server": {"host": "127.0.0.1", "port": self.port, "mcp_port": self.port},
+            "rpc": {"enabled": false},
+            "auth": {
+                "enabled": self.has_users, "jwt_secret": "0123456789abcdef0123456789abcdef", "jwt_expiration": 3600,
+                "api_key_length": 32, "rate_limit_per_minute": 1000, "rate_limit_per_hour": 100_000,
+            },
+            "file_watcher": {"enabled": false},
+            "logging": {
+                "level": "warn", "format": "text", "log_requests": false, "log_responses": false, "log_errors": true,
+                "correlation_id_enabled": false,
+            },
+        });
+        std::fs::write(&config, settings.to_string()).map_err(|error| TestError::file(&config, &error))?;
+        let mut command = Command::new(program);
+        command
+            .current_dir(&self.folder)
+            .args([
+                "--host",
+                "127.0.0.1",
+                "--port",
+                &self.port.to_string(),
+                "--config",
+            ])
+            .arg(&config)
+            .arg("--data-dir")
+            .arg(self.folder.join("data"))
+            .env("VECTORIZER_ADMIN_USERNAME", USER.0)
+            .env("VECTORIZER_ADMIN_PASSWORD", USER.1)
+            .env("HOME", &self.folder);
+        let log = self.folder.join("vectorizer.log");
+        self.server = Some(Server::start_at(
+            "vectorizer",
+            &mut command,
+            &self.url,
+            "/health",
+            &log,
+        )?);
+        Ok(())
+    }
+
+    /// Ends it at once, as a crash would: it forgets what it has not saved.
+    pub fn kill(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.kill();
+        }
+    }
+
+    /// The section `server.upstream` of a host in front of it.
+    #[must_use]
+    pub fn section(&self) -> Value {
+        let mut section = json!({"url": self.url, "settle_ms": 300, "poll_interval_ms": 300});
+        if self.has_users {
+            section["username"] = USER.0.into();
+            section["password"] = USER.1.into();
+        }
+        section
+    }
+
+    fn empty(&self) -> Result<(), TestError> {
+        let client = Vectorizer::new(&self.url);
+        for (name, _) in client.collections()? {
+            client.call("DELETE", &format!("/collections/{name}"), None)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        if self.lent.is_some()
+            && let Err(error) = self.empty()
+        {
+            eprintln!("the Vectorizer at VECTORIZER_URL could not be emptied: {error}");
+        }
+    }
+}
