@@ -120,7 +120,7 @@ const FAMILIES: [MetricFamily; 3] = [
 /// The server's own metric families, in the order of a scrape; the shim's are in [`vectorizer_host_shim::metrics::described`].
 #[must_use]
 pub fn described() -> Vec<MetricFamily> {
-    [crate::sidecar::FAMILIES.as_slice(), &FAMILIES].concat()
+    FAMILIES.to_vec()
 }
 
 /// Adds the server's own families, but for those that the server behind has.

@@ -10,9 +10,11 @@ use vectorizer_host::config::ServerConfig;
 use vectorizer_host::health::Life;
 use vectorizer_host::rest::{self, AppState};
 use vectorizer_host::sidecar::Sidecar;
-use vectorizer_host::store::{ChangeObserver, DbError, DocumentStore, StoreOptions};
+use vectorizer_host::store::{ChangeObserver, DocumentStore, StoreOptions};
 use vectorizer_host_shim::PluginHost;
 use vectorizer_host_shim::store::Store;
+
+use crate::Failure;
 
 /// How long nothing is served for plugins to start first. The store does not depend on one that takes longer.
 const START: Duration = Duration::from_secs(5);
@@ -24,8 +26,10 @@ pub(crate) enum Served {
 }
 
 impl Served {
-    pub(crate) fn open(server: &ServerConfig, observer: Arc<dyn ChangeObserver>) -> Result<Self, DbError> {
+    pub(crate) fn open(server: &ServerConfig, observer: Arc<dyn ChangeObserver>) -> Result<Self, Failure> {
         if let Some(url) = &server.upstream.url {
+            // For the plugins.
+            std::fs::create_dir_all(&server.data_dir)?;
             let sidecar = Sidecar::new(url, server, observer);
             return Ok(Self::Upstream(Arc::new(sidecar)));
         }

@@ -34,6 +34,10 @@ pub(super) fn reference() -> String {
             vectorizer_host_shim::metrics::described(),
         ),
         ("`vectorizer-host` itself", vectorizer_host::plugins::described()),
+        (
+            "`vectorizer-host` in front of a Vectorizer",
+            vectorizer_host::sidecar::described(),
+        ),
     ] {
         let rows = families.iter().map(|family| Row {
             name: family.name,

@@ -27,6 +27,7 @@ pub(crate) fn catalogue() -> Catalogue {
     let hosts = vectorizer_host_shim::metrics::described()
         .into_iter()
         .chain(vectorizer_host::plugins::described())
+        .chain(vectorizer_host::sidecar::described())
         .map(|metric| {
             let facts = (
                 metric.kind.name().to_owned(),

@@ -33,6 +33,9 @@ pub struct UpstreamConfig {
     /// How long its collections have to stay the same after it was reached, before they are taken for all that there are, in
     /// milliseconds: it answers while it still loads them.
     pub settle_ms: u64,
+    /// Documents up to which a collection is searched exactly, over a copy of its vectors; above, by Vectorizer's index, which loses
+    /// documents where much is updated. 0: never.
+    pub exact_up_to: usize,
 }
 
 impl Default for UpstreamConfig {
@@ -44,6 +47,7 @@ impl Default for UpstreamConfig {
             timeout_ms: 120_000,
             poll_interval_ms: 2_000,
             settle_ms: 5_000,
+            exact_up_to: 10_000,
         }
     }
 }

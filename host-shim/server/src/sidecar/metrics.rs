@@ -67,7 +67,10 @@ const POLLS: MetricFamily = MetricFamily {
 };
 
 /// The families of a server that stands in front of a Vectorizer, in the order of a scrape.
-pub(crate) const FAMILIES: [MetricFamily; 4] = [UP, REQUESTS, POINTS, POLLS];
+#[must_use]
+pub fn described() -> Vec<MetricFamily> {
+    vec![UP, REQUESTS, POINTS, POLLS]
+}
 
 impl Counters {
     pub(super) fn request(&self, is_write: bool, handed: Handed) {
@@ -126,7 +129,7 @@ mod tests {
         counters.confirmed(3);
         counters.poll(false);
         let text = counters.render(true);
-        for family in FAMILIES {
+        for family in described() {
             assert_eq!(text.matches(&format!("# TYPE {} ", family.name)).count(), 1);
         }
         for line in [

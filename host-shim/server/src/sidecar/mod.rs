@@ -24,6 +24,7 @@ mod config;
 mod confirm;
 mod effects;
 mod ending;
+mod exact;
 mod fault;
 mod headers;
 mod id;
@@ -56,6 +57,7 @@ use api::Api;
 use callers::{Callers, Recognition};
 use catalogue::Catalogue;
 use confirm::Confirmations;
+use exact::Copies;
 use locks::DocumentLocks;
 use metrics::Counters;
 use proxy::{Limits, Proxy};
@@ -64,7 +66,7 @@ use store::UpstreamStore;
 use watch::Watch;
 
 pub use config::{UpstreamConfig, UpstreamUrl};
-pub(crate) use metrics::FAMILIES;
+pub use metrics::described;
 
 /// A Vectorizer, seen from in front of it.
 pub struct Sidecar {
@@ -110,6 +112,7 @@ impl Sidecar {
                 catalogue: Arc::clone(&catalogue),
                 locks,
                 scans: Scans::default(),
+                copies: Copies::new(config.exact_up_to),
             }),
             proxy: Arc::new(proxy),
             callers: Arc::new(Callers::new(Arc::clone(&api), server.api_key.is_none())),

@@ -13,6 +13,7 @@ use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMa
 
 use super::api::Api;
 use super::catalogue::{Catalogue, Visit};
+use super::exact::{Copies, Query};
 use super::fault::CallFault;
 use super::locks::DocumentLocks;
 use super::payload;
@@ -28,6 +29,7 @@ pub(super) struct UpstreamStore {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) locks: Arc<DocumentLocks>,
     pub(super) scans: Scans,
+    pub(super) copies: Copies,
 }
 
 impl UpstreamStore {
@@ -104,7 +106,8 @@ impl Store for UpstreamStore {
         fields: Fields,
     ) -> Result<Vec<Hit>, StoreError> {
         let visit = self.catalogue.visit(collection)?;
-        let dimension = self.info(&visit)?.dimension as usize;
+        let info = self.info(&visit)?;
+        let dimension = info.dimension as usize;
         if vector.len() != dimension {
             return Err(StoreError::Invalid(format!(
                 "the vector has {} components, and collection '{collection}' takes {dimension}",
@@ -120,8 +123,22 @@ impl Store for UpstreamStore {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        closest(&self.api, &visit.name, vector, limit, fields)
-            .map_err(|fault| fault.into_store_error(collection))
+        let failed = |fault: CallFault| fault.into_store_error(collection);
+        let query = Query {
+            collection: &visit.name,
+            metric: info.metric,
+            vector,
+            limit,
+            fields,
+        };
+        let exact = self
+            .copies
+            .closest(&self.api, &self.catalogue, info.count, &query)
+            .map_err(failed)?;
+        match exact {
+            Some(hits) => Ok(hits),
+            None => closest(&self.api, &visit.name, vector, limit, fields).map_err(failed),
+        }
     }
 
     fn scan(

@@ -1,5 +1,6 @@
 //! One collection, and whether what was heard of it explains what is seen of it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
@@ -27,9 +28,38 @@ pub(super) struct Entry {
     /// What was heard of since the version that `seen` is.
     heard: Heard,
     seen: Option<Version>,
+    /// What changed since it was last asked for; nothing is noted while nobody asks.
+    changes: Option<Changes>,
     /// Whether a comparison is due.
     pub(super) is_reset: bool,
     last_reset: Option<Instant>,
+}
+
+/// Ids whose changes are noted at most.
+const MOST_CHANGES: usize = 10_000;
+
+/// What changed in a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sidecar) enum Changes {
+    /// Anything may have.
+    Unknown,
+    /// These documents.
+    Of(HashSet<String>),
+}
+
+impl Changes {
+    pub(in crate::sidecar) fn is_empty(&self) -> bool {
+        matches!(self, Self::Of(ids) if ids.is_empty())
+    }
+
+    fn note(&mut self, more: &[String]) {
+        if let Self::Of(ids) = self {
+            ids.extend(more.iter().cloned());
+            if ids.len() > MOST_CHANGES {
+                *self = Self::Unknown;
+            }
+        }
+    }
 }
 
 /// What requests said that they changed.
@@ -73,6 +103,31 @@ impl Entry {
         }
     }
 
+    /// What changed since the last time; from now on it is noted.
+    pub(super) fn follow(&mut self) -> Changes {
+        let changes = self.changes.replace(Changes::Of(HashSet::new()));
+        changes.unwrap_or(Changes::Unknown)
+    }
+
+    /// What changes need not be noted any more.
+    pub(super) fn unfollow(&mut self) {
+        self.changes = None;
+    }
+
+    /// These documents changed.
+    pub(super) fn note(&mut self, ids: &[String]) {
+        if let Some(changes) = &mut self.changes {
+            changes.note(ids);
+        }
+    }
+
+    /// Whatever was noted, more may have changed.
+    pub(super) fn lose_track(&mut self) {
+        if let Some(changes) = &mut self.changes {
+            *changes = Changes::Unknown;
+        }
+    }
+
     pub(super) fn hear_of_arrivals(&mut self, documents: usize) {
         self.heard.arrived += documents as u64;
     }
@@ -96,6 +151,7 @@ impl Entry {
             && !self.heard.explains(&seen, version)
         {
             self.is_reset = true;
+            self.lose_track();
         }
         self.seen = Some(version.clone());
         self.heard = Heard::default();
@@ -110,6 +166,7 @@ impl Entry {
             return false;
         }
         self.is_reset = false;
+        self.lose_track();
         self.last_reset = Some(now);
         true
     }
@@ -211,6 +268,31 @@ mod tests {
         let mut filled = Entry::made(1);
         filled.see(&version(2, "a"));
         assert!(filled.is_reset, "by someone else");
+    }
+
+    #[test]
+    fn what_changes_is_noted_for_whoever_follows() {
+        let of = |ids: &[&str]| Changes::Of(ids.iter().map(|id| (*id).to_owned()).collect());
+        let note = |entry: &mut Entry, id: &str| entry.note(&[id.to_owned()]);
+        let mut entry = Entry::found(1, false);
+        note(&mut entry, "a");
+        assert_eq!(entry.follow(), Changes::Unknown, "nobody followed");
+        note(&mut entry, "b");
+        assert_eq!(entry.follow(), of(&["b"]));
+        assert!(entry.follow().is_empty());
+        entry.see(&version(3, "a"));
+        entry.see(&version(3, "b"));
+        note(&mut entry, "c");
+        assert_eq!(
+            entry.follow(),
+            Changes::Unknown,
+            "something changed that was not heard of"
+        );
+        let many: Vec<String> = (0..=MOST_CHANGES).map(|n| n.to_string()).collect();
+        entry.note(&many);
+        assert_eq!(entry.follow(), Changes::Unknown);
+        entry.unfollow();
+        assert_eq!(entry.follow(), Changes::Unknown);
     }
 
     #[test]

@@ -29,6 +29,7 @@ use super::effects::Effect;
 use crate::store::ChangeObserver;
 use entry::Entry;
 
+pub(super) use entry::Changes;
 pub(super) use listing::Outcome;
 pub(super) use writes::{Scope, Write};
 
@@ -195,6 +196,21 @@ impl Catalogue {
     /// The canonical name of a collection that is known by this one.
     pub(super) fn canonical(&self, name: &str) -> Option<String> {
         self.state.lock().resolve(name).map(str::to_owned)
+    }
+
+    /// What was heard of that changed in a collection since the last time. From now on it is noted, until [`unfollow`](Self::unfollow).
+    pub(super) fn follow(&self, name: &str) -> Changes {
+        match self.state.lock().collections.get_mut(name) {
+            Some(entry) => entry.follow(),
+            None => Changes::Unknown,
+        }
+    }
+
+    /// Nobody asks what changes in a collection any more.
+    pub(super) fn unfollow(&self, name: &str) {
+        if let Some(entry) = self.state.lock().collections.get_mut(name) {
+            entry.unfollow();
+        }
     }
 
     /// Whether Vectorizer can be asked; if not, why.

@@ -226,7 +226,10 @@ impl Catalogue {
                 state.is_awaited = true;
                 let name = state.resolve(&name).map(str::to_owned);
                 match name.and_then(|name| state.collections.get_mut(&name)) {
-                    Some(entry) => entry.is_reset = true,
+                    Some(entry) => {
+                        entry.is_reset = true;
+                        entry.lose_track();
+                    }
                     // It is new when it is listed, and compared as such.
                     None => {}
                 }
@@ -241,6 +244,7 @@ impl Catalogue {
     fn tell_documents(&self, state: &mut State, name: &str, now: u64, op: Op, ids: &[String]) {
         if let Some(entry) = state.collections.get_mut(name) {
             entry.last_written = now;
+            entry.note(ids);
             match op {
                 Op::Upsert => entry.hear_of_arrivals(ids.len()),
                 Op::Update => entry.hear_of_changes(),

@@ -1,0 +1,348 @@
+//! Exact searches in collections that are small enough, over a copy of their vectors.
+//!
+//! Vectorizer's index loses documents: whatever was updated or deleted stays in it, and each payload that is written back adds one
+//! more point in the same place, until others cannot be reached any more, however many hits are asked for (measured: 2 to 6 % of
+//! the nearest neighbours of a churned collection). Rebuilding it is for its operator to decide. A small collection is searched
+//! faster here than there.
+//!
+//! Invariants:
+//! - What the catalogue heard of a collection is in the copy before the copy is searched.
+//! - A copy that could not be brought up to date is given up, and made anew by the next search.
+//! - What is kept is bounded, in documents of a collection and in components of all.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock, RwLockUpgradableReadGuard};
+use vectorizer_plugin_api::model::{Document, Fields, Hit, Metric};
+
+use super::answers::Point;
+use super::api::Api;
+use super::catalogue::{Catalogue, Changes};
+use super::fault::CallFault;
+use crate::store::metric::{closeness, prepare, score};
+
+/// Documents that a scroll asks for.
+const PAGE: usize = 5_000;
+/// Documents that are read in one call.
+const BATCH: usize = 500;
+/// Components that all copies have at most: 256 MiB.
+const MOST_COMPONENTS: usize = 64 << 20;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Copies {
+    /// Documents of a collection that has a copy, at most.
+    most: usize,
+    copies: Mutex<HashMap<String, Arc<RwLock<Copy>>>>,
+}
+
+/// The vectors of a collection, one after the other.
+#[derive(Debug)]
+struct Copy {
+    metric: Metric,
+    dimension: usize,
+    ids: Vec<String>,
+    places: HashMap<String, usize>,
+    components: Vec<f32>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Query<'a> {
+    pub(super) collection: &'a str,
+    pub(super) metric: Metric,
+    pub(super) vector: &'a [f32],
+    pub(super) limit: usize,
+    pub(super) fields: Fields,
+}
+
+impl Copies {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            copies: Mutex::default(),
+        }
+    }
+
+    /// The closest documents; `None` where the collection, which was last seen with `count` documents, is too large for a copy, or
+    /// compares in a way of its own.
+    pub(super) fn closest(
+        &self,
+        api: &Api,
+        catalogue: &Catalogue,
+        count: u64,
+        query: &Query<'_>,
+    ) -> Result<Option<Vec<Hit>>, CallFault> {
+        let name = query.collection;
+        let dimension = query.vector.len();
+        // What has no direction is compared as Vectorizer does.
+        let Ok(vector) = prepare(query.metric, dimension, query.vector.to_vec()) else {
+            return Ok(None);
+        };
+        let Some(copy) = self.copy(name, query.metric, dimension, count) else {
+            catalogue.unfollow(name);
+            return Ok(None);
+        };
+        let copy = copy.upgradable_read();
+        let changes = catalogue.follow(name);
+        let copy = match changes.is_empty() {
+            true => RwLockUpgradableReadGuard::downgrade(copy),
+            false => {
+                let mut copy = RwLockUpgradableReadGuard::upgrade(copy);
+                if let Err(fault) = copy.take(api, name, changes, self.most) {
+                    catalogue.unfollow(name);
+                    self.copies.lock().remove(name);
+                    return Err(fault);
+                }
+                parking_lot::RwLockWriteGuard::downgrade(copy)
+            }
+        };
+        if copy.ids.len() > self.most {
+            self.copies.lock().remove(name);
+            catalogue.unfollow(name);
+            return Ok(None);
+        }
+        let mut found = copy.search(&vector, query.limit);
+        let hits = |found: Vec<(usize, f64)>| -> Vec<Hit> {
+            found
+                .into_iter()
+                .map(|(place, closeness)| copy.hit(place, closeness, query.fields))
+                .collect()
+        };
+        if !query.fields.payload {
+            return Ok(Some(hits(found)));
+        }
+        // Payloads are not kept; and whoever went meanwhile is left out.
+        let ids: Vec<&str> = found.iter().map(|(place, _)| copy.ids[*place].as_str()).collect();
+        let mut there: HashMap<String, Point> = api
+            .retrieve(name, &ids, query.fields)?
+            .into_iter()
+            .map(|point| (point.id.0.clone(), point))
+            .collect();
+        found.retain(|(place, _)| there.contains_key(&copy.ids[*place]));
+        let with_payload = found.into_iter().filter_map(|(place, closeness)| {
+            let document = there.remove(&copy.ids[place])?.into_document(query.fields);
+            Some(Hit {
+                document,
+                score: score(copy.metric, closeness),
+            })
+        });
+        Ok(Some(with_payload.collect()))
+    }
+
+    fn copy(&self, name: &str, metric: Metric, dimension: usize, count: u64) -> Option<Arc<RwLock<Copy>>> {
+        let mut copies = self.copies.lock();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let others: usize = copies
+            .iter()
+            .filter(|(other, _)| *other != name)
+            .filter_map(|(_, copy)| Some(copy.try_read()?.components.len()))
+            .sum();
+        if count > self.most || others.saturating_add(count.saturating_mul(dimension)) > MOST_COMPONENTS {
+            copies.remove(name);
+            return None;
+        }
+        let copy = copies.entry(name.to_owned()).or_insert_with(|| {
+            Arc::new(RwLock::new(Copy {
+                metric,
+                dimension,
+                ids: Vec::new(),
+                places: HashMap::new(),
+                components: Vec::new(),
+            }))
+        });
+        Some(Arc::clone(copy))
+    }
+}
+
+impl Copy {
+    /// Brings it up to date.
+    fn take(&mut self, api: &Api, name: &str, changes: Changes, most: usize) -> Result<(), CallFault> {
+        match changes {
+            Changes::Unknown => self.read_all(api, name, most),
+            Changes::Of(ids) => {
+                let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+                for batch in ids.chunks(BATCH) {
+                    let points = api.retrieve(name, batch, Fields::VECTOR)?;
+                    let there: HashSet<&str> = points.iter().map(|point| point.id.0.as_str()).collect();
+                    for gone in batch.iter().filter(|id| !there.contains(**id)) {
+                        self.remove(gone);
+                    }
+                    points.into_iter().for_each(|point| self.put(point));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// All there is, or a little more than `most`.
+    fn read_all(&mut self, api: &Api, name: &str, most: usize) -> Result<(), CallFault> {
+        self.ids.clear();
+        self.places.clear();
+        self.components.clear();
+        let mut offset: Option<String> = None;
+        loop {
+            let scrolled = api.scroll(name, offset.as_deref(), PAGE)?;
+            let before = self.ids.len();
+            scrolled.points.into_iter().for_each(|point| self.put(point));
+            // One that went meanwhile made it begin anew: then nothing is new.
+            let is_stuck = self.ids.len() == before;
+            match scrolled.next_page_offset {
+                Some(next) if !is_stuck && self.ids.len() <= most => offset = Some(next.0),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn put(&mut self, point: Point) {
+        let Point { id, vector, .. } = point;
+        let vector = vector.unwrap_or_default();
+        // One that has no place among the others is not near any.
+        let Ok(vector) = prepare(self.metric, self.dimension, vector) else {
+            return self.remove(&id.0);
+        };
+        match self.places.get(&id.0) {
+            Some(place) => {
+                let begin = place * self.dimension;
+                self.components[begin..begin + self.dimension].copy_from_slice(&vector);
+            }
+            None => {
+                self.places.insert(id.0.clone(), self.ids.len());
+                self.ids.push(id.0);
+                self.components.extend_from_slice(&vector);
+            }
+        }
+    }
+
+    /// The last one takes its place.
+    fn remove(&mut self, id: &str) {
+        let Some(place) = self.places.remove(id) else {
+            return;
+        };
+        let last = self.ids.len() - 1;
+        self.ids.swap_remove(place);
+        if place != last {
+            self.places.insert(self.ids[place].clone(), place);
+            let moved = last * self.dimension..(last + 1) * self.dimension;
+            self.components.copy_within(moved, place * self.dimension);
+        }
+        self.components.truncate(last * self.dimension);
+    }
+
+    /// Places and closeness, closest first; of equals the one whose id comes first.
+    fn search(&self, vector: &[f32], limit: usize) -> Vec<(usize, f64)> {
+        let mut all: Vec<(usize, f64)> = self
+            .components
+            .chunks_exact(self.dimension.max(1))
+            .map(|other| closeness(self.metric, vector, other))
+            .enumerate()
+            .collect();
+        let order = |one: &(usize, f64), other: &(usize, f64)| {
+            other
+                .1
+                .total_cmp(&one.1)
+                .then_with(|| self.ids[one.0].cmp(&self.ids[other.0]))
+        };
+        if limit < all.len() {
+            all.select_nth_unstable_by(limit, order);
+            all.truncate(limit);
+        }
+        all.sort_unstable_by(order);
+        all
+    }
+
+    fn hit(&self, place: usize, closeness: f64, fields: Fields) -> Hit {
+        let begin = place * self.dimension;
+        let vector = match fields.vector {
+            true => self.components[begin..begin + self.dimension].to_vec(),
+            false => Vec::new(),
+        };
+        Hit {
+            document: Document {
+                id: self.ids[place].clone(),
+                vector,
+                payload: None,
+            },
+            score: score(self.metric, closeness),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn copy() -> Copy {
+        Copy {
+            metric: Metric::Euclidean,
+            dimension: 2,
+            ids: Vec::new(),
+            places: HashMap::new(),
+            components: Vec::new(),
+        }
+    }
+
+    fn point(id: &str, vector: [f32; 2]) -> Point {
+        serde_json::from_value(json!({"id": id, "vector": vector})).unwrap()
+    }
+
+    #[test]
+    fn the_closest_come_first_and_of_equals_the_first_id() {
+        let mut copy = copy();
+        for (id, x) in [("d", 3.0), ("b", 1.0), ("a", 1.0), ("c", 2.0)] {
+            copy.put(point(id, [x, 0.0]));
+        }
+        let found = |limit| -> Vec<String> {
+            let found = copy.search(&[0.0, 0.0], limit).into_iter();
+            found
+                .map(|(place, closeness)| copy.hit(place, closeness, Fields::NONE).document.id)
+                .collect()
+        };
+        assert_eq!(found(3), ["a", "b", "c"]);
+        assert_eq!(found(9), ["a", "b", "c", "d"]);
+        assert!(found(0).is_empty());
+    }
+
+    #[test]
+    fn one_whose_vector_cannot_be_compared_is_not_there() {
+        let mut copy = copy();
+        copy.put(point("a", [1.0, 0.0]));
+        copy.put(serde_json::from_value(json!({"id": "a", "vector": [1.0]})).unwrap());
+        assert!(copy.search(&[0.0, 0.0], 9).is_empty() && copy.components.is_empty());
+    }
+
+    proptest! {
+        /// Against a map.
+        #[test]
+        fn it_holds_what_was_put_and_not_removed(
+            steps in proptest::collection::vec((0..8u8, proptest::option::of(-4..4i8)), 0..60),
+        ) {
+            let mut copy = copy();
+            let mut model = std::collections::BTreeMap::new();
+            for (id, put) in steps {
+                let id = id.to_string();
+                match put {
+                    Some(x) => {
+                        copy.put(point(&id, [f32::from(x), 0.5]));
+                        model.insert(id, f32::from(x));
+                    }
+                    None => {
+                        copy.remove(&id);
+                        model.remove(&id);
+                    }
+                }
+            }
+            let mut held: Vec<(String, f32)> = (0..copy.ids.len())
+                .map(|place| copy.hit(place, 0.0, Fields::VECTOR).document)
+                .map(|document| (document.id, document.vector[0]))
+                .collect();
+            held.sort_by(|one, other| one.0.cmp(&other.0));
+            prop_assert_eq!(held, model.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(copy.components.len(), copy.ids.len() * 2);
+        }
+    }
+}
