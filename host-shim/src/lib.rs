@@ -19,6 +19,8 @@
 mod asking;
 mod calls;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 pub mod embedded;
 mod error;
