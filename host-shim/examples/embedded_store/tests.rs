@@ -162,12 +162,60 @@ fn only_without_the_gate_does_a_question_bring_a_deleted_collection_back() {
     assert_eq!(fixture.seen.collections().unwrap().len(), 1);
 }
 
+/// Stops in the first hook that tells of an update, until it may go on.
+struct Halting {
+    arrived: mpsc::Sender<()>,
+    go_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl MutationObserver for Halting {
+    fn changed(&self, _: &str, op: Op, _: &[&str]) {
+        if op == Op::Update {
+            self.arrived.send(()).unwrap();
+            self.go_on.lock().recv().unwrap();
+        }
+    }
+
+    fn collection(&self, _: CollectionEvent<'_>) {}
+}
+
+#[test]
+fn who_takes_a_collection_away_waits_for_a_call_of_a_plugin_that_is_inside() {
+    for take in [VectorStore::drop_collection, |store: &VectorStore, name: &str| {
+        store.rename(name, "another")
+    }] {
+        let (arrived, has_arrived) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        let halting = Halting {
+            arrived,
+            go_on: Mutex::new(may_go_on),
+        };
+        let fixture = EmbeddedFixture::observed_by(Arc::new(halting)).unwrap();
+        let (store, seen) = (&fixture.store, &fixture.seen);
+        store.create("c", 2, Metric::Cosine).unwrap();
+        store.insert("c", &documents(0..1)).unwrap();
+        thread::scope(|scope| {
+            // The hook of a merge is called while the call of the plugin goes on.
+            scope.spawn(|| seen.merge_payload("c", "d0", &JsonMap::new(), &JsonMap::new()));
+            has_arrived.recv().unwrap();
+            let taking = scope.spawn(|| take(store, "c"));
+            thread::sleep(Duration::from_millis(50));
+            let waits = !taking.is_finished() && store.collections.contains_key("c");
+            // Let go before anything is asserted: who fails must not hang.
+            go_on.send(()).unwrap();
+            taking.join().unwrap().unwrap();
+            assert!(waits, "it was taken from under the call");
+        });
+        assert!(!store.collections.contains_key("c"));
+    }
+}
+
 #[test]
 fn deletions_and_questions_at_once_leave_nothing_behind() {
     let fixture = EmbeddedFixture::new().unwrap();
     let (store, seen) = (Arc::clone(&fixture.store), Arc::clone(&fixture.seen));
     in_time(move || {
-        for _ in 0..50 {
+        for _ in 0..200 {
             store.create("c", 2, Metric::Cosine).unwrap();
             store.insert("c", &documents(0..10)).unwrap();
             store.save().unwrap();

@@ -296,10 +296,12 @@ mod tests {
                 take(&lazy);
             });
             thread::sleep(Duration::from_millis(30));
-            assert!(!taking.is_finished(), "it does not wait for the call inside");
+            let waits = !taking.is_finished();
             let second = scope.spawn(|| store.collection("c").map(|info| info.name));
             go_on.send(()).unwrap();
             taking.join().unwrap();
+            // Not before: who fails must not hang.
+            assert!(waits, "it does not wait for the call inside");
             (first.join().unwrap(), second.join().unwrap())
         });
         let there = lazy.memory.lock().iter().any(|name| name == "c");
