@@ -7,7 +7,7 @@
 //! - [`text`]: what turns text into vectors and long texts into chunks.
 //! - [`auth`]: who a caller is.
 //! - [`rest`]: Vectorizer's HTTP API over the store.
-//! - [`plugins`]: who is told of changes, and the routes of plugins.
+//! - [`plugins`]: the routes and the metrics of plugins.
 //! - [`server`], [`config`], [`settings`]: listening, shutting down, the settings and the file they stand in.
 //! - [`reload`]: reading the file again while the server runs.
 //! - [`audit`]: what concerns security, in a log.

@@ -17,7 +17,7 @@ use vectorizer_host::rest::{self, AppState};
 use vectorizer_host::server::serve;
 use vectorizer_host::settings::{Draft, Settings, SettingsError};
 use vectorizer_host::store::{DbError, DocumentStore, StoreOptions};
-use vectorizer_host::{correlation, logging, plugins, plugins::PluginObserver};
+use vectorizer_host::{correlation, logging, plugins};
 use vectorizer_host_shim::store::Store;
 use vectorizer_host_shim::{HostError, Loaded, PluginHost};
 
@@ -114,7 +114,7 @@ fn run(file: PathBuf) -> Result<(), Failure> {
     let (settings, host) = open(&file)?;
     let server = &settings.server;
     let host = Arc::new(host);
-    let observer = Arc::new(PluginObserver(Arc::clone(&host)));
+    let observer = Arc::clone(&host);
     let options = StoreOptions {
         graph_from: server.graph_from,
         ..StoreOptions::default()
