@@ -1,5 +1,7 @@
 //! What embedding has to keep: no lock inside a hook, hints of what was committed, nothing brought back.
 
+mod faults;
+
 use std::sync::mpsc;
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
@@ -8,11 +10,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use vectorizer_host_shim::api::model::{CollectionEvent, Document, JsonMap, Metric, Op};
 use vectorizer_host_shim::conformance;
+use vectorizer_host_shim::embedded::MutationObserver;
 use vectorizer_host_shim::store::{Store, StoreError};
 
 use crate::fixture::EmbeddedFixture;
 use crate::store::{CHUNK, VectorStore};
-use vectorizer_host_shim::embedded::MutationObserver;
 
 /// Longer than anything here takes: who has not come by then never will.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,17 +1,15 @@
 //! Collections: described, unknown, deleted, made anew, renamed.
 
 use super::Outcome;
-use super::trial::{Trial, document, documents, ensure, ensure_same_ids, fail, ids, vector};
-use super::{compare::ensure_is, trial::DIMENSION};
+use super::compare::ensure_is;
+use super::trial::{
+    DIMENSION, METRICS, Trial, document, documents, ensure, ensure_same_ids, fail, ids, vector,
+};
 use crate::api::model::{Fields, JsonMap, Metric};
 use crate::store::StoreError;
 
 pub(super) fn a_collection_is_described_as_it_was_made(trial: &Trial<'_>) -> Outcome {
-    for (suffix, metric) in [
-        ("-c", Metric::Cosine),
-        ("-e", Metric::Euclidean),
-        ("-d", Metric::Dot),
-    ] {
+    for (suffix, metric) in METRICS {
         let name = trial.create(suffix, metric)?;
         trial.put(&name, &documents(3))?;
         let info = trial.described(&name)?;

@@ -4,15 +4,11 @@ use serde_json::json;
 
 use super::Outcome;
 use super::compare::ensure_is;
-use super::trial::{Trial, documents, ensure, ensure_same_ids, ids, object, vector};
+use super::trial::{METRICS, Trial, documents, ensure, ensure_same_ids, ids, object, vector};
 use crate::api::model::{Document, Fields, JsonMap, Metric};
 
 pub(super) fn documents_come_back_as_they_were_put(trial: &Trial<'_>) -> Outcome {
-    for (suffix, metric) in [
-        ("-c", Metric::Cosine),
-        ("-e", Metric::Euclidean),
-        ("-d", Metric::Dot),
-    ] {
+    for (suffix, metric) in METRICS {
         let name = trial.create(suffix, metric)?;
         let info = trial.described(&name)?;
         let payloads = [

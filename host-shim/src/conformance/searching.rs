@@ -1,16 +1,12 @@
 //! Searches by vector.
 
+use super::Outcome;
 use super::compare::{ensure_is, ensure_score, exceeds, score};
-use super::trial::{DIMENSION, Trial, document, documents, ensure, ensure_same_ids, ids, vector};
-use super::{Outcome, trial::Answer};
+use super::trial::{
+    Answer, DIMENSION, METRICS, Trial, document, documents, ensure, ensure_same_ids, fail, ids, vector,
+};
 use crate::api::model::{CollectionInfo, Document, Fields, Hit, Metric};
 use crate::store::StoreError;
-
-const METRICS: [(&str, Metric); 3] = [
-    ("-c", Metric::Cosine),
-    ("-e", Metric::Euclidean),
-    ("-d", Metric::Dot),
-];
 
 pub(super) fn a_document_is_found_by_its_own_vector(trial: &Trial<'_>) -> Outcome {
     for (suffix, metric) in METRICS {
@@ -75,7 +71,7 @@ fn ensure_hits(
         ensure(!met.contains(&id), || format!("{id:?} is found twice"))?;
         met.push(id);
         let Some(document) = live.iter().find(|document| document.id == id) else {
-            return super::trial::fail(format!("{id:?} is found, and is not there"));
+            return fail(format!("{id:?} is found, and is not there"));
         };
         let wanted = score(info.metric, query, &document.vector);
         ensure_score(hit.score, wanted, info)?;

@@ -15,6 +15,13 @@ use crate::store::{Store, StoreError};
 /// Components of the vectors of all checks.
 pub(super) const DIMENSION: u32 = 8;
 
+/// All metrics, each with what to tell its collection by.
+pub(super) const METRICS: [(&str, Metric); 3] = [
+    ("-c", Metric::Cosine),
+    ("-e", Metric::Euclidean),
+    ("-d", Metric::Dot),
+];
+
 pub(super) type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Fails a check with a sentence.
