@@ -14,7 +14,7 @@
 //! here:     Lifecycle::new   hooks come    Lifecycle::ready            calls, hints    draining     stop
 //! ```
 //!
-//! Routes are mounted by [`crate::http`], metrics joined by [`crate::metrics::append`]. `docs/embedding.md` goes through a
+//! Routes are mounted by `http` (feature `axum`), metrics joined by [`crate::metrics::append`]. `docs/embedding.md` goes through a
 //! server hook by hook, and `examples/embedded_store` does all of it.
 
 mod gate;
