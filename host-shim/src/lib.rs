@@ -8,7 +8,8 @@
 //! open -> plugins created (hooks may come) -> ready -> started (callbacks answer) -> shutdown: stop intake, drain
 //! ```
 //!
-//! A server that has faults of its own to tell opens in two steps, by [`Loaded`]: all of them then go into one list.
+//! A server that has faults of its own to tell opens in two steps, by [`Loaded`]: all of them then go into one list. One whose
+//! store is in memory, and loads collections when they are named, puts [`embedded`] in between.
 //!
 //! Promises to the server:
 //! - with no plugin enabled, `notify` costs one atomic load;
@@ -18,7 +19,10 @@
 mod asking;
 mod calls;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
+pub mod embedded;
 mod error;
 mod histogram;
 mod host;

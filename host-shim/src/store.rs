@@ -3,6 +3,9 @@
 //! Invariants that the shim keeps for the implementor:
 //! - no method is called from inside [`crate::PluginHost::notify`], so an implementation may take its locks;
 //! - none is called before [`crate::PluginHost::ready`], nor after [`crate::PluginHost::shutdown`] returned.
+//!
+//! What the methods promise is checked by `conformance`, with the feature of that name. A store that is in memory, and loads what is
+//! named, goes behind a gate: [`crate::embedded`].
 
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Page};
 

@@ -9,7 +9,7 @@
 //! - [`auth`]: who a caller is.
 //! - [`rest`]: Vectorizer's HTTP API over the store.
 //! - [`sidecar`]: the same in front of a Vectorizer, whose requests are handed on.
-//! - [`plugins`]: who is told of changes, and the routes of plugins.
+//! - [`plugins`]: the routes and the metrics of plugins.
 //! - [`server`], [`config`], [`settings`]: listening, shutting down, the settings and the file they stand in.
 //! - [`reload`]: reading the file again while the server runs.
 //! - [`audit`]: what concerns security, in a log.

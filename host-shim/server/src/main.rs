@@ -19,7 +19,7 @@ use vectorizer_host::server::serve;
 use vectorizer_host::settings::{Draft, Said, Settings, SettingsError};
 use vectorizer_host::sidecar::UpstreamUrl;
 use vectorizer_host::store::DbError;
-use vectorizer_host::{correlation, logging, plugins, plugins::PluginObserver};
+use vectorizer_host::{correlation, logging, plugins};
 use vectorizer_host_shim::{HostError, Loaded, PluginHost};
 
 use crate::served::Served;
@@ -126,7 +126,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let (settings, host) = open(&arguments.config, &said)?;
     let server = &settings.server;
     let host = Arc::new(host);
-    let observer = Arc::new(PluginObserver(Arc::clone(&host)));
+    let observer = Arc::clone(&host);
     let access = Access::from(server);
     let served_from = Served::open(server, observer)?;
     let audit = Audit::open(&server.data_dir)?;

@@ -1,4 +1,4 @@
-//! The plugins of this server: told of changes, mounted as routes, listed for the administrator, scraped.
+//! The plugins of this server: mounted as routes, listed for the administrator, scraped.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,32 +11,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use vectorizer_host_shim::metrics::{FamilyKind, MetricFamily};
+use vectorizer_host_shim::metrics::{self as scrape, FamilyKind, MetricFamily};
 use vectorizer_host_shim::{PluginHost, http};
 use vectorizer_plugin_api::Caller as PluginCaller;
-use vectorizer_plugin_api::model::{CollectionEvent, Op};
 
 use crate::auth::{Access, require_admin};
 use crate::backend::Backend;
 use crate::correlation::spawn_blocking;
-use crate::store::ChangeObserver;
 
 /// The content type of the Prometheus text format.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// Tells plugins of the store's changes.
-#[derive(Debug)]
-pub struct PluginObserver(pub Arc<PluginHost>);
-
-impl ChangeObserver for PluginObserver {
-    fn changed(&self, collection: &str, op: Op, ids: &[&str]) {
-        self.0.notify(collection, op, ids);
-    }
-
-    fn collection(&self, event: CollectionEvent<'_>) {
-        self.0.collection_event(&event);
-    }
-}
 
 #[derive(Clone)]
 struct Observed {
@@ -87,7 +71,7 @@ async fn metrics(State(observed): State<Observed>) -> Response {
     let text = spawn_blocking(move || {
         let mut text = observed.backend.metrics();
         own(&observed, &mut text);
-        text.push_str(&observed.host.metrics());
+        scrape::append(&mut text, &observed.host.metrics());
         text
     })
     .await

@@ -10,8 +10,9 @@ use vectorizer_host::config::ServerConfig;
 use vectorizer_host::health::Life;
 use vectorizer_host::rest::{self, AppState};
 use vectorizer_host::sidecar::Sidecar;
-use vectorizer_host::store::{ChangeObserver, DocumentStore, StoreOptions};
+use vectorizer_host::store::{DocumentStore, StoreOptions};
 use vectorizer_host_shim::PluginHost;
+use vectorizer_host_shim::embedded::MutationObserver;
 use vectorizer_host_shim::store::Store;
 
 use crate::Failure;
@@ -26,7 +27,7 @@ pub(crate) enum Served {
 }
 
 impl Served {
-    pub(crate) fn open(server: &ServerConfig, observer: Arc<dyn ChangeObserver>) -> Result<Self, Failure> {
+    pub(crate) fn open(server: &ServerConfig, observer: Arc<dyn MutationObserver>) -> Result<Self, Failure> {
         if let Some(url) = &server.upstream.url {
             // For the plugins.
             std::fs::create_dir_all(&server.data_dir)?;

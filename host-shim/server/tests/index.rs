@@ -15,7 +15,8 @@ use std::sync::Arc;
 use common::settle;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use vectorizer_host::store::{Atomicity, Change, DocumentStore, Query, StoreOptions, Unobserved};
+use vectorizer_host::store::{Atomicity, Change, DocumentStore, Query, StoreOptions};
+use vectorizer_host_shim::PluginHost;
 use vectorizer_plugin_api::model::{Fields, Hit, Metric};
 
 /// Documents of the recall test: the full size where the code is optimised.
@@ -32,7 +33,7 @@ fn open(folder: &Path, graph_from: usize) -> DocumentStore {
         graph_from: Some(graph_from),
         ..StoreOptions::default()
     };
-    DocumentStore::open(folder, options, Arc::new(Unobserved)).unwrap()
+    DocumentStore::open(folder, options, Arc::new(PluginHost::none())).unwrap()
 }
 
 /// Vectors in tight clusters of very different sizes, the case that graphs are worst at.

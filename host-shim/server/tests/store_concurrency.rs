@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Recorder, ids, object, open, put, recorded, settle, upsert};
 use serde_json::json;
-use vectorizer_host::store::{Atomicity, Change, ChangeObserver, DocumentStore, StoreOptions};
+use vectorizer_host::store::{Atomicity, Change, DocumentStore, StoreOptions};
+use vectorizer_host_shim::embedded::MutationObserver;
 use vectorizer_host_shim::store::Store;
 use vectorizer_plugin_api::model::{CollectionEvent, Fields, JsonMap, Merge, Metric, Op};
 
@@ -92,7 +93,7 @@ impl Reentrant {
     }
 }
 
-impl ChangeObserver for Reentrant {
+impl MutationObserver for Reentrant {
     fn changed(&self, _: &str, _: Op, _: &[&str]) {
         self.use_store();
     }

@@ -19,6 +19,10 @@ impl Family<'_> {
             && self.samples.iter().all(|sample| is_sample(self.name, sample))
     }
 
+    pub(super) fn samples(&self) -> impl Iterator<Item = &str> {
+        self.samples.iter().copied()
+    }
+
     pub(super) fn write(&self, text: &mut String) {
         for line in self.comments.iter().chain(&self.samples) {
             text.push_str(line);

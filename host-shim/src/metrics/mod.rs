@@ -3,6 +3,7 @@
 //! Invariant: whatever a plugin returns, the result is valid Prometheus text with each family once. A plugin has
 //! half a second to answer; one that is late is left out, and asked again only after it came back.
 
+mod append;
 mod families;
 mod own;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use crate::asking::Late;
 use crate::plugin::PluginEntry;
 
+pub use append::append;
 pub use own::{FamilyKind, MetricFamily, described};
 
 pub(crate) fn gather(entries: &[Arc<PluginEntry>]) -> String {

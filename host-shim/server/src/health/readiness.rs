@@ -137,14 +137,20 @@ fn serving(moments: Moments) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use vectorizer_host_shim::PluginHost;
+
     use super::*;
-    use crate::store::{DocumentStore, StoreOptions, Unobserved};
+    use crate::store::{DocumentStore, StoreOptions};
 
     #[tokio::test]
     async fn a_server_is_ready_from_when_its_plugins_were_told_to_start() {
         let folder = tempfile::tempdir().unwrap();
-        let store =
-            DocumentStore::open(folder.path(), StoreOptions::default(), Arc::new(Unobserved)).unwrap();
+        let store = DocumentStore::open(
+            folder.path(),
+            StoreOptions::default(),
+            Arc::new(PluginHost::none()),
+        )
+        .unwrap();
         let life = Life::default();
         let readiness = Readiness::new(Arc::new(store), life.clone());
         let passed = |checks: [Check; 3]| checks.map(|check| (check.name, check.passed));
@@ -167,8 +173,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_store_that_does_not_answer_is_not_waited_for_without_end() {
         let folder = tempfile::tempdir().unwrap();
-        let store =
-            DocumentStore::open(folder.path(), StoreOptions::default(), Arc::new(Unobserved)).unwrap();
+        let store = DocumentStore::open(
+            folder.path(),
+            StoreOptions::default(),
+            Arc::new(PluginHost::none()),
+        )
+        .unwrap();
         let life = Life::default();
         life.started();
         let readiness = Readiness::new(Arc::new(store), life);

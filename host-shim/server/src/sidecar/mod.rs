@@ -47,12 +47,12 @@ use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use serde_json::Value;
 use vectorizer_host_shim::PluginHost;
+use vectorizer_host_shim::embedded::MutationObserver;
 use vectorizer_host_shim::store::Store;
 use vectorizer_plugin_api::model::JsonMap;
 
 use crate::backend::{Backend, Figures};
 use crate::config::ServerConfig;
-use crate::store::ChangeObserver;
 use api::Api;
 use callers::{Callers, Recognition};
 use catalogue::Catalogue;
@@ -83,7 +83,7 @@ pub struct Sidecar {
 impl Sidecar {
     /// In front of the Vectorizer at `url`. Nothing is asked of it yet. `observer` is told of what changes.
     #[must_use]
-    pub fn new(url: &UpstreamUrl, server: &ServerConfig, observer: Arc<dyn ChangeObserver>) -> Self {
+    pub fn new(url: &UpstreamUrl, server: &ServerConfig, observer: Arc<dyn MutationObserver>) -> Self {
         let config = &server.upstream;
         let api = Arc::new(Api::new(url.clone(), config));
         let catalogue = Arc::new(Catalogue::new(observer, config.settle()));

@@ -11,12 +11,13 @@ use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock};
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable};
+use vectorizer_host_shim::embedded::MutationObserver;
 use vectorizer_plugin_api::model::{CollectionEvent, Op};
 
+use super::DbError;
 use super::maintenance::{Signal, run};
 use super::record::Record;
 use super::tables::{ALIASES, COLLECTIONS, FORMAT, META, read_record};
-use super::{ChangeObserver, DbError};
 use crate::index::{Index, IndexOptions};
 
 /// The file in the data folder that holds everything.
@@ -52,7 +53,7 @@ pub(super) struct Inner {
     pub(super) indexes: RwLock<HashMap<u64, Arc<Index>>>,
     pub(super) index_options: IndexOptions,
     pub(super) signal: Signal,
-    observer: Arc<dyn ChangeObserver>,
+    observer: Arc<dyn MutationObserver>,
 }
 
 impl DocumentStore {
@@ -67,7 +68,7 @@ impl DocumentStore {
     pub fn open(
         folder: &Path,
         options: StoreOptions,
-        observer: Arc<dyn ChangeObserver>,
+        observer: Arc<dyn MutationObserver>,
     ) -> Result<Self, DbError> {
         let database = open_file(folder, options.cache_bytes.unwrap_or(StoreOptions::CACHE_BYTES))?;
         let index_options = IndexOptions::from_threshold(options.graph_from);

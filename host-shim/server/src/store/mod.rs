@@ -9,7 +9,7 @@
 //!   used twice. An upsert or an update keeps a document's place.
 //! - Every read answers from one snapshot. The index in memory only proposes candidates: what is not in the
 //!   snapshot is not returned, and scores are computed from the stored vectors.
-//! - The [`ChangeObserver`] is told after the write is durable, and with no lock held.
+//! - The [`MutationObserver`](vectorizer_host_shim::embedded::MutationObserver) is told after the write is durable, and with no lock held.
 //! - One process at a time uses a data folder.
 
 mod bulk;
@@ -20,7 +20,6 @@ pub mod filter;
 mod lifecycle;
 mod maintenance;
 pub mod metric;
-mod observer;
 mod plugin;
 mod read;
 mod record;
@@ -32,7 +31,6 @@ mod write;
 pub use bulk::Bulk;
 pub use database::{DocumentStore, StoreOptions};
 pub use error::DbError;
-pub use observer::{ChangeObserver, Unobserved};
 pub use read::{Scan, ScanPage, Start};
 pub use record::{CollectionSummary, MAX_COLLECTION_NAME_BYTES, MAX_DIMENSION};
 pub use search::{MAX_SEARCH_LIMIT, Query};

@@ -22,10 +22,9 @@ use vectorizer_host::health::{self, Life};
 use vectorizer_host::plugins;
 use vectorizer_host::rest::{AppState, not_found, router};
 use vectorizer_host::server::serve;
-use vectorizer_host::store::{
-    Atomicity, Change, ChangeObserver, DocumentStore, Scan, Start, StoreOptions, Unobserved,
-};
+use vectorizer_host::store::{Atomicity, Change, DocumentStore, Scan, Start, StoreOptions};
 use vectorizer_host_shim::PluginHost;
+use vectorizer_host_shim::embedded::MutationObserver;
 use vectorizer_plugin_api::model::{CollectionEvent, Fields, JsonMap, Op};
 
 /// What an observer was told, in order.
@@ -49,7 +48,7 @@ impl Recorder {
     }
 }
 
-impl ChangeObserver for Recorder {
+impl MutationObserver for Recorder {
     fn changed(&self, collection: &str, op: Op, ids: &[&str]) {
         let ids = ids.iter().map(|id| (*id).to_owned()).collect();
         self.told
@@ -69,7 +68,7 @@ impl ChangeObserver for Recorder {
 }
 
 pub(crate) fn open(folder: &Path) -> DocumentStore {
-    DocumentStore::open(folder, StoreOptions::default(), Arc::new(Unobserved)).expect("a store")
+    DocumentStore::open(folder, StoreOptions::default(), Arc::new(PluginHost::none())).expect("a store")
 }
 
 /// An upsert whose payload names the id.

@@ -22,11 +22,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use vectorizer_host_shim::embedded::MutationObserver;
 use vectorizer_host_shim::store::StoreError;
 use vectorizer_plugin_api::model::{CollectionInfo, Metric};
 
 use super::effects::Effect;
-use crate::store::ChangeObserver;
 use entry::Entry;
 
 pub(super) use entry::Changes;
@@ -92,7 +92,7 @@ pub(super) struct Catalogue {
     state: Mutex<State>,
     /// A call is over, or the watch has something to look at.
     turned: Condvar,
-    observer: Arc<dyn ChangeObserver>,
+    observer: Arc<dyn MutationObserver>,
     settle: Duration,
 }
 
@@ -137,7 +137,7 @@ impl State {
 }
 
 impl Catalogue {
-    pub(super) fn new(observer: Arc<dyn ChangeObserver>, settle: Duration) -> Self {
+    pub(super) fn new(observer: Arc<dyn MutationObserver>, settle: Duration) -> Self {
         Self {
             state: Mutex::new(State {
                 clock: 0,

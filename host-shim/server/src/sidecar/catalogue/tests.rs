@@ -8,7 +8,7 @@ use super::*;
 #[derive(Default)]
 struct Told(Mutex<Vec<String>>);
 
-impl ChangeObserver for Told {
+impl MutationObserver for Told {
     fn changed(&self, collection: &str, op: Op, ids: &[&str]) {
         self.0
             .lock()
@@ -41,7 +41,7 @@ impl Bench {
 
     fn unsettled() -> Self {
         let told = Arc::new(Told::default());
-        let observer: Arc<dyn ChangeObserver> = Arc::clone(&told) as _;
+        let observer: Arc<dyn MutationObserver> = Arc::clone(&told) as _;
         Self {
             catalogue: Arc::new(Catalogue::new(observer, SETTLE)),
             told,
