@@ -10,8 +10,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 
 use crate::TestError;
+use crate::build::{Artifacts, Profile};
 use crate::process::{Server, free_port};
 use crate::vectorizer::Vectorizer;
+
+/// Which program stands behind a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Another host, with a store of its own. It has no GraphQL, no aliases and no users.
+    Host,
+    /// The real Vectorizer, from the program that `VECTORIZER_BIN` names.
+    Real,
+}
+
+impl Origin {
+    /// Those that there are.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        let mut origins = vec![Self::Host];
+        if program().is_some() {
+            origins.push(Self::Real);
+        }
+        origins
+    }
+}
 
 /// The user of a Vectorizer that wants to know who asks, and its password.
 pub const USER: (&str, &str) = ("admin", "Sidecar-t3sts");
@@ -43,6 +65,8 @@ static LENT: Mutex<()> = Mutex::new(());
 pub struct Upstream {
     /// Its address.
     pub url: String,
+    /// What it is.
+    pub origin: Origin,
     folder: PathBuf,
     port: u16,
     has_users: bool,
@@ -57,10 +81,11 @@ impl Upstream {
     /// [`TestError::Process`].
     pub fn take(folder: &Path) -> Result<Self, TestError> {
         let Some(url) = given() else {
-            return Self::start(folder, false);
+            return Self::start(Origin::Real, folder, false);
         };
         let upstream = Self {
             url,
+            origin: Origin::Real,
             folder: folder.to_owned(),
             port: 0,
             has_users: false,
@@ -71,16 +96,17 @@ impl Upstream {
         Ok(upstream)
     }
 
-    /// A new one of `VECTORIZER_BIN`, which knows [`USER`] only, or everyone.
+    /// A new one with its data below `folder`, which knows [`USER`] only, or everyone.
     ///
     /// # Errors
     /// [`TestError::Process`].
-    pub fn start(folder: &Path, has_users: bool) -> Result<Self, TestError> {
+    pub fn start(origin: Origin, folder: &Path, has_users: bool) -> Result<Self, TestError> {
         let port = free_port()?;
         let folder = folder.join("vectorizer");
         std::fs::create_dir_all(folder.join("data")).map_err(|error| TestError::file(&folder, &error))?;
         let mut upstream = Self {
             url: format!("http://127.0.0.1:{port}"),
+            origin,
             folder,
             port,
             has_users,
@@ -96,10 +122,34 @@ impl Upstream {
     /// # Errors
     /// [`TestError::Process`].
     pub fn again(&mut self) -> Result<(), TestError> {
-        let program = program().ok_or_else(|| TestError::Process("VECTORIZER_BIN is not set".to_owned()))?;
         let config = self.folder.join("config.yml");
-        // A section that is not complete makes Vectorizer pass over the whole file.
-        let settings = json!({
+        let (settings, mut command) = match self.origin {
+            Origin::Host => (
+                self.host_settings(),
+                Command::new(Artifacts::of(Profile::Dev).host()),
+            ),
+            Origin::Real => {
+                let program =
+                    program().ok_or_else(|| TestError::Process("VECTORIZER_BIN is not set".to_owned()))?;
+                (self.real_settings(), self.real_command(&program))
+            }
+        };
+        std::fs::write(&config, settings.to_string()).map_err(|error| TestError::file(&config, &error))?;
+        command.current_dir(&self.folder).arg("--config").arg(&config);
+        let log = self.folder.join("vectorizer.log");
+        let server = Server::start_at("vectorizer", &mut command, &self.url, "/health", &log)?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    fn host_settings(&self) -> Value {
+        let address = format!("127.0.0.1:{}", self.port);
+        json!({"server": {"bind": address, "data_dir": self.data()}})
+    }
+
+    /// A section that is not complete makes Vectorizer pass over the whole file.
+    fn real_settings(&self) -> Value {
+        json!({
             "server": {"host": "127.0.0.1", "port": self.port, "mcp_port": self.port},
             "rpc": {"enabled": false},
             "auth": {
@@ -111,33 +161,30 @@ impl Upstream {
                 "level": "warn", "format": "text", "log_requests": false, "log_responses": false, "log_errors": true,
                 "correlation_id_enabled": false,
             },
-        });
-        std::fs::write(&config, settings.to_string()).map_err(|error| TestError::file(&config, &error))?;
+        })
+    }
+
+    fn real_command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
-            .current_dir(&self.folder)
             .args([
                 "--host",
                 "127.0.0.1",
                 "--port",
                 &self.port.to_string(),
-                "--config",
+                "--data-dir",
             ])
-            .arg(&config)
-            .arg("--data-dir")
-            .arg(self.folder.join("data"))
+            .arg(self.data())
             .env("VECTORIZER_ADMIN_USERNAME", USER.0)
             .env("VECTORIZER_ADMIN_PASSWORD", USER.1)
             .env("HOME", &self.folder);
-        let log = self.folder.join("vectorizer.log");
-        self.server = Some(Server::start_at(
-            "vectorizer",
-            &mut command,
-            &self.url,
-            "/health",
-            &log,
-        )?);
-        Ok(())
+        command
+    }
+
+    /// Where its data are.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
     }
 
     /// Ends it at once, as a crash would: it forgets what it has not saved.

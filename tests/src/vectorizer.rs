@@ -356,15 +356,22 @@ impl HostFolder {
         command
     }
 
-    /// Starts the host.
+    /// Starts the host. One that stands in front of a Vectorizer is waited for until that can be asked.
     ///
     /// # Errors
-    /// [`TestError::Process`].
+    /// [`TestError::Process`], [`TestError::Timeout`].
     pub fn start(&self) -> Result<Server, TestError> {
-        Server::start(
+        let server = Server::start(
             "vectorizer-host",
             &mut self.command(),
             &self.root.join("host.log"),
-        )
+        )?;
+        if self.upstream.is_some() {
+            let client = Vectorizer::new(&server.url);
+            wait_until("the host is ready", Duration::from_secs(30), || {
+                Ok(client.send("GET", "/health/ready", None)?.0 == 200)
+            })?;
+        }
+        Ok(server)
     }
 }

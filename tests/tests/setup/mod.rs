@@ -2,13 +2,16 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use vectorizer_tests::TestError;
 use vectorizer_tests::build::{Artifacts, Profile};
 use vectorizer_tests::nexus::{Kind, Lent, Nexus, given_url};
 use vectorizer_tests::oracle::{self, Expectation, Findings};
 use vectorizer_tests::process::{Server, free_port};
+use vectorizer_tests::upstream::{Origin, Upstream};
 use vectorizer_tests::vectorizer::{HostFolder, Vectorizer};
 
 pub(crate) const EXPECT: Expectation = Expectation {
@@ -64,6 +67,24 @@ impl Setup {
 
     /// `more` adds to the plugin's section.
     pub(crate) fn with(kind: Kind, more: &Value) -> Self {
+        Self::assemble(kind, more, |folder, section| {
+            HostFolder::new(folder, &artifacts(), 0, &json!({}), section)
+        })
+    }
+
+    /// In front of a Vectorizer of this origin, which has users, or lets everyone in.
+    pub(crate) fn in_front_of(origin: Origin, has_users: bool, kind: Kind, more: &Value) -> Self {
+        Self::assemble(kind, more, |folder, section| {
+            let upstream = Upstream::start(origin, folder, has_users)?;
+            HostFolder::in_front_of(Some(upstream), folder, &artifacts(), 0, &json!({}), section)
+        })
+    }
+
+    fn assemble(
+        kind: Kind,
+        more: &Value,
+        host: impl FnOnce(&Path, &Value) -> Result<HostFolder, TestError>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let nexus_port = free_port().unwrap();
         let nexus_url = match kind {
@@ -81,7 +102,7 @@ impl Setup {
         for (name, value) in more.as_object().unwrap_or(&Map::new()) {
             section[name] = value.clone();
         }
-        let host = HostFolder::new(folder.path(), &artifacts(), 0, &json!({}), &section).unwrap();
+        let host = host(folder.path(), &section).unwrap();
         Self {
             folder,
             kind,

@@ -15,6 +15,12 @@ pub(super) struct Answer<T> {
     pub(super) result: T,
 }
 
+/// The answer of Vectorizer's own search.
+#[derive(Debug, Deserialize)]
+pub(super) struct Found {
+    pub(super) results: Vec<Point>,
+}
+
 /// A point of the Qdrant routes, with or without a score.
 #[derive(Debug, Deserialize)]
 pub(super) struct Point {

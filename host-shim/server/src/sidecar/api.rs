@@ -17,7 +17,7 @@ use ureq::http::Response;
 use vectorizer_plugin_api::model::{Fields, JsonMap};
 
 use super::answers::{
-    Aliases, Answer, Counted, Embedded, GraphQl, Me, Point, RestCollections, Scrolled, Updated,
+    Aliases, Answer, Counted, Embedded, Found, GraphQl, Me, Point, RestCollections, Scrolled, Updated,
 };
 use super::catalogue::{Listed, Listing};
 use super::config::{UpstreamConfig, UpstreamUrl};
@@ -114,6 +114,20 @@ impl Api {
         });
         let answer: Answer<Vec<Point>> = self.post(&qdrant(collection, "points/search"), &body)?;
         Ok(answer.result)
+    }
+
+    /// The same by another route, which leaves ids as they are; vectors and payloads always come.
+    pub(super) fn search_spelt(
+        &self,
+        collection: &str,
+        vector: &[f32],
+        limit: usize,
+        threshold: f64,
+    ) -> Result<Vec<Point>, CallFault> {
+        let path = format!("/collections/{}/search", utf8_percent_encode(collection, PLAIN));
+        let body = json!({"vector": vector, "limit": limit, "threshold": threshold});
+        let answer: Found = self.post(&path, &body)?;
+        Ok(answer.results)
     }
 
     /// Documents from `offset` on, which is the first of them; from the start where there is no such document.

@@ -34,7 +34,14 @@ const MOST_COMPONENTS: usize = 64 << 20;
 pub(super) struct Copies {
     /// Documents of a collection that has a copy, at most.
     most: usize,
-    copies: Mutex<HashMap<String, Arc<RwLock<Copy>>>>,
+    copies: Mutex<HashMap<String, Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    metric: Metric,
+    dimension: usize,
+    copy: Arc<RwLock<Copy>>,
 }
 
 /// The vectors of a collection, one after the other.
@@ -42,6 +49,8 @@ pub(super) struct Copies {
 struct Copy {
     metric: Metric,
     dimension: usize,
+    /// Whether all there was has been read once.
+    is_read: bool,
     ids: Vec<String>,
     places: HashMap<String, usize>,
     components: Vec<f32>,
@@ -80,12 +89,16 @@ impl Copies {
         let Ok(vector) = prepare(query.metric, dimension, query.vector.to_vec()) else {
             return Ok(None);
         };
-        let Some(copy) = self.copy(name, query.metric, dimension, count) else {
+        let Some(copy) = self.copy(catalogue, query, count) else {
             catalogue.unfollow(name);
             return Ok(None);
         };
         let copy = copy.upgradable_read();
-        let changes = catalogue.follow(name);
+        let changes = match catalogue.follow(name) {
+            // What was noted is of no use to one that has nothing yet.
+            Changes::Of(_) if !copy.is_read => Changes::Unknown,
+            changes => changes,
+        };
         let copy = match changes.is_empty() {
             true => RwLockUpgradableReadGuard::downgrade(copy),
             false => {
@@ -131,32 +144,46 @@ impl Copies {
         Ok(Some(with_payload.collect()))
     }
 
-    fn copy(&self, name: &str, metric: Metric, dimension: usize, count: u64) -> Option<Arc<RwLock<Copy>>> {
+    fn copy(&self, catalogue: &Catalogue, query: &Query<'_>, count: u64) -> Option<Arc<RwLock<Copy>>> {
+        let (name, dimension) = (query.collection, query.vector.len());
         let mut copies = self.copies.lock();
+        // One of a collection that was made anew with other vectors, or is gone, is of no use.
+        copies.retain(|other, kept| match other == name {
+            true => (kept.metric, kept.dimension) == (query.metric, dimension),
+            false => catalogue.canonical(other).is_some(),
+        });
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let others: usize = copies
             .iter()
             .filter(|(other, _)| *other != name)
-            .filter_map(|(_, copy)| Some(copy.try_read()?.components.len()))
+            .filter_map(|(_, kept)| Some(kept.copy.try_read()?.components.len()))
             .sum();
-        if count > self.most || others.saturating_add(count.saturating_mul(dimension)) > MOST_COMPONENTS {
+        let is_too_large = self.most == 0 || count > self.most;
+        if is_too_large || others.saturating_add(count.saturating_mul(dimension)) > MOST_COMPONENTS {
             copies.remove(name);
             return None;
         }
-        let copy = copies.entry(name.to_owned()).or_insert_with(|| {
-            Arc::new(RwLock::new(Copy {
-                metric,
-                dimension,
-                ids: Vec::new(),
-                places: HashMap::new(),
-                components: Vec::new(),
-            }))
+        let kept = copies.entry(name.to_owned()).or_insert_with(|| Kept {
+            metric: query.metric,
+            dimension,
+            copy: Arc::new(RwLock::new(Copy::empty(query.metric, dimension))),
         });
-        Some(Arc::clone(copy))
+        Some(Arc::clone(&kept.copy))
     }
 }
 
 impl Copy {
+    fn empty(metric: Metric, dimension: usize) -> Self {
+        Self {
+            metric,
+            dimension,
+            is_read: false,
+            ids: Vec::new(),
+            places: HashMap::new(),
+            components: Vec::new(),
+        }
+    }
+
     /// Brings it up to date.
     fn take(&mut self, api: &Api, name: &str, changes: Changes, most: usize) -> Result<(), CallFault> {
         match changes {
@@ -190,7 +217,10 @@ impl Copy {
             let is_stuck = self.ids.len() == before;
             match scrolled.next_page_offset {
                 Some(next) if !is_stuck && self.ids.len() <= most => offset = Some(next.0),
-                _ => return Ok(()),
+                _ => {
+                    self.is_read = true;
+                    return Ok(());
+                }
             }
         }
     }
@@ -277,13 +307,7 @@ mod tests {
     use super::*;
 
     fn copy() -> Copy {
-        Copy {
-            metric: Metric::Euclidean,
-            dimension: 2,
-            ids: Vec::new(),
-            places: HashMap::new(),
-            components: Vec::new(),
-        }
+        Copy::empty(Metric::Euclidean, 2)
     }
 
     fn point(id: &str, vector: [f32; 2]) -> Point {

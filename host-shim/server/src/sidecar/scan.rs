@@ -9,6 +9,7 @@
 //! - Of a large page only the ids are kept. The documents are read when their turn comes, as they are then.
 //! - A document that is there all the time comes exactly once.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -57,8 +58,7 @@ impl Scans {
         let failed = |fault: CallFault| fault.into_store_error(collection);
         let marks: Vec<String> = match cursor {
             None => Vec::new(),
-            Some(cursor) => serde_json::from_str(cursor)
-                .map_err(|_| StoreError::Invalid("the cursor is of no scan of this store".to_owned()))?,
+            Some(cursor) => marks_of(cursor)?,
         };
         let ahead = cursor.and_then(|cursor| self.take(collection, cursor));
         let (documents, ids, mut ahead) = match ahead {
@@ -67,9 +67,13 @@ impl Scans {
                 let ids = std::mem::replace(&mut ahead.ids, rest);
                 let names: Vec<&str> = ids.iter().map(String::as_str).collect();
                 let points = api.retrieve(collection, &names, fields).map_err(failed)?;
-                let documents: Vec<Document> = points
+                let mut there: HashMap<String, Point> = points
                     .into_iter()
-                    .map(|point| point.into_document(fields))
+                    .map(|point| (point.id.0.clone(), point))
+                    .collect();
+                let documents: Vec<Document> = ids
+                    .iter()
+                    .filter_map(|id| Some(there.remove(id)?.into_document(fields)))
                     .collect();
                 (documents, ids, ahead)
             }
@@ -127,6 +131,16 @@ impl Scans {
             kept.remove(0);
         }
         kept.push(ahead);
+    }
+}
+
+/// The documents that a cursor names.
+fn marks_of(cursor: &str) -> Result<Vec<String>, StoreError> {
+    match serde_json::from_str::<Vec<String>>(cursor) {
+        Ok(marks) if !marks.is_empty() => Ok(marks),
+        _ => Err(StoreError::Invalid(
+            "the cursor is of no scan of this store".to_owned(),
+        )),
     }
 }
 

@@ -137,7 +137,7 @@ impl Store for UpstreamStore {
             .map_err(failed)?;
         match exact {
             Some(hits) => Ok(hits),
-            None => closest(&self.api, &visit.name, vector, limit, fields).map_err(failed),
+            None => closest(&self.api, &query).map_err(failed),
         }
     }
 

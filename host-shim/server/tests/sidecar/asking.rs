@@ -332,6 +332,92 @@ fn a_search_asks_for_more_until_there_is_enough() {
 }
 
 #[test]
+fn an_exact_search_sees_what_changed_and_reads_no_more_than_that() {
+    let server = StandIn::start();
+    server.lists(&[("c", 3, 1)]);
+    let front = Front::with(server.address, &json!({"exact_up_to": 4}), |_| {
+        axum::Router::new()
+    });
+    let vectors = Arc::new(Mutex::new(std::collections::BTreeMap::from([
+        ("a".to_owned(), [1.0_f32, 0.0, 0.0, 0.0]),
+        ("b".to_owned(), [0.0, 1.0, 0.0, 0.0]),
+        ("c".to_owned(), [0.0, 0.0, 1.0, 0.0]),
+    ])));
+    let stored = Arc::clone(&vectors);
+    server.answers(move |asked| {
+        let stored = stored.lock().unwrap();
+        let point =
+            |(id, vector): (&String, &[f32; 4])| json!({"id": id, "vector": vector, "payload": {"of": id}});
+        match asked.path.as_str() {
+            "/qdrant/collections/c/points/scroll" => {
+                let points: Vec<Value> = stored.iter().map(point).collect();
+                Some(result(json!({"points": points, "next_page_offset": null})))
+            }
+            "/qdrant/collections/c/points" => {
+                let body = asked.json();
+                let ids = body["ids"].as_array().unwrap().iter().filter_map(Value::as_str);
+                let points: Vec<Value> = ids.filter_map(|id| stored.get_key_value(id)).map(point).collect();
+                Some(result(points.into()))
+            }
+            "/batch_delete" | "/insert_vectors" => {
+                let id = if asked.path == "/batch_delete" { "a" } else { "d" };
+                let item = json!({"id": id, "status": "ok", "vector_ids": [id]});
+                Some(Answer::Json(200, json!({"collection": "c", "results": [item]})))
+            }
+            _ => None,
+        }
+    });
+    let closest = || -> Vec<String> {
+        let hits = front
+            .store
+            .search("c", &[2.0, 0.2, 0.1, 0.0], 2, Fields::PAYLOAD)
+            .unwrap();
+        hits.into_iter()
+            .map(|hit| {
+                assert_eq!(hit.document.payload.unwrap()["of"], hit.document.id.as_str());
+                hit.document.id
+            })
+            .collect()
+    };
+    assert_eq!(closest(), ["a", "b"]);
+    server.asked();
+    assert_eq!(closest(), ["a", "b"]);
+    let scrolled = |asked: Vec<Asked>| {
+        asked
+            .iter()
+            .filter(|asked| asked.path.ends_with("scroll"))
+            .count()
+    };
+    assert_eq!(scrolled(server.asked()), 0, "nothing changed");
+
+    vectors.lock().unwrap().remove("a");
+    front.send("POST", "/batch_delete", &json!({"collection": "c", "ids": ["a"]}));
+    assert_eq!(closest(), ["b", "c"]);
+    vectors
+        .lock()
+        .unwrap()
+        .insert("d".to_owned(), [1.0, 0.1, 0.0, 0.0]);
+    let insert = json!({"collection": "c", "vectors": [{"id": "d", "embedding": [1, 0.1, 0, 0]}]});
+    front.send("POST", "/insert_vectors", &insert);
+    assert_eq!(closest(), ["d", "b"]);
+    assert_eq!(scrolled(server.asked()), 0, "what changed was known");
+
+    vectors.lock().unwrap().remove("d");
+    front.told();
+    server.lists(&[("c", 2, 9)]);
+    front.wait_until("it is found", |front| !front.told().is_empty());
+    assert_eq!(closest(), ["b", "c"], "whatever came another way");
+    // Too many to be kept: it is asked for by the index, which the stand-in has not.
+    server.lists(&[("c", 5, 10)]);
+    front.wait_until("it is listed", |front| {
+        front
+            .store
+            .search("c", &[1.0, 0.0, 0.0, 0.0], 2, Fields::NONE)
+            .is_err()
+    });
+}
+
+#[test]
 fn a_scan_goes_on_where_documents_are_gone_and_says_when_it_cannot() {
     let ids = Arc::new(Mutex::new(
         (0..12_000).map(|n| format!("d{n}")).collect::<Vec<_>>(),
