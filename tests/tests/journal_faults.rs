@@ -31,7 +31,7 @@ fn wait_for(client: &Vectorizer, what: &str, is_so: impl Fn(&Value) -> bool) {
 
 #[test]
 fn on_a_full_disk_the_store_serves_on_and_the_graph_follows_when_there_is_room() {
-    let setup = Setup::new(Kind::Dev);
+    let setup = Setup::alone(Kind::Dev, &json!({}));
     let _nexus = setup.nexus();
     let log = setup.folder.path().join("host.log");
     let mut command = without_size_signal(&setup.host.command());

@@ -64,7 +64,8 @@ fn the_reference_of_metrics_is_what_is_registered() {
 
 /// Runs the examples of a document on a host with these settings and a graph of its own.
 fn try_out(name: &str, more: &Value) {
-    let setup = setup::Setup::with(Kind::Dev, more);
+    // What they print is what a host with a store of its own answers, to the letter.
+    let setup = setup::Setup::alone(Kind::Dev, more);
     let _nexus = setup.nexus();
     let (server, client) = setup.host();
     client.settle(setup::PATIENCE).unwrap();
@@ -100,7 +101,8 @@ fn the_example_configurations_can_be_served_with() {
     );
     for name in ["development.yml", "production.yml", "compose/config.yml"] {
         let folder = tempfile::tempdir().unwrap();
-        let host = HostFolder::new(folder.path(), &artifacts, 0, &json!({}), &json!({})).unwrap();
+        let host =
+            HostFolder::in_front_of(None, folder.path(), &artifacts, 0, &json!({}), &json!({})).unwrap();
         let written = fs::read_to_string(host.config()).unwrap();
         let written: Value = serde_json::from_str(&written).unwrap();
         let plugins = written["plugins"]["directory"].as_str().unwrap();

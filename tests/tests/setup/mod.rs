@@ -72,6 +72,13 @@ impl Setup {
         })
     }
 
+    /// With a store of its own, whatever Vectorizer there is.
+    pub(crate) fn alone(kind: Kind, more: &Value) -> Self {
+        Self::assemble(kind, more, |folder, section| {
+            HostFolder::in_front_of(None, folder, &artifacts(), 0, &json!({}), section)
+        })
+    }
+
     /// In front of a Vectorizer of this origin, which has users, or lets everyone in.
     pub(crate) fn in_front_of(origin: Origin, has_users: bool, kind: Kind, more: &Value) -> Self {
         Self::assemble(kind, more, |folder, section| {
