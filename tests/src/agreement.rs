@@ -9,10 +9,14 @@ use crate::TestError;
 use crate::nexus::Nexus;
 use crate::upstream;
 
-/// Scores closer than this are one score: more where the store gives back rounded vectors.
+/// Scores closer than this are one score: more where the store gives back rounded vectors, as a real Vectorizer does.
 #[must_use]
-pub fn tolerance() -> f64 {
-    if upstream::is_wanted() { 2e-2 } else { 1e-3 }
+pub fn tolerance(is_rounded: bool) -> f64 {
+    if is_rounded || upstream::is_wanted() {
+        2e-2
+    } else {
+        1e-3
+    }
 }
 
 /// Active edges of a collection: by source id, target ids with the written score.
@@ -99,12 +103,13 @@ fn share(part: usize, whole: usize) -> f64 {
     }
 }
 
-/// Compares edges with the definition. `score` answers for two positions in `ids`; `None`: the two are no pair at all.
+/// Compares edges with the definition. Scores closer than `tolerance` are one score; `score` answers for two positions in `ids`; `None`: the two are no pair at all.
 #[must_use]
 pub fn compare(
     ids: &[&str],
     top_k: usize,
     threshold: f64,
+    tolerance: f64,
     mut edges: Edges,
     score: impl Fn(usize, usize) -> Option<f64>,
 ) -> Agreement {
@@ -115,7 +120,7 @@ pub fn compare(
             .filter_map(|other| Some((ids[other], score(at, other)?)))
             .collect();
         let own = edges.remove(*id).unwrap_or_default();
-        agreement.add(id, top_k, threshold, &truth, &own);
+        agreement.add(id, top_k, threshold, tolerance, &truth, &own);
     }
     for (source, rest) in edges {
         agreement.edges += rest.len();
@@ -132,6 +137,7 @@ impl Agreement {
         id: &str,
         top_k: usize,
         threshold: f64,
+        tolerance: f64,
         truth: &HashMap<&str, f64>,
         own: &[(String, f64)],
     ) {
@@ -153,17 +159,17 @@ impl Agreement {
                 Some(truth)
                     if (truth - score)
                         .abs()
-                        .partial_cmp(&tolerance())
+                        .partial_cmp(&tolerance)
                         .is_none_or(|order| order.is_gt()) =>
                 {
                     format!("says {score}, it is {truth}")
                 }
-                Some(truth) if *truth < entry - tolerance() => {
+                Some(truth) if *truth < entry - tolerance => {
                     format!("({truth}) is not among the nearest (from {entry})")
                 }
                 Some(truth) => {
                     self.right += 1;
-                    ties += usize::from(*truth <= entry + tolerance());
+                    ties += usize::from(*truth <= entry + tolerance);
                     continue;
                 }
             };
@@ -172,11 +178,11 @@ impl Agreement {
         }
         let least = best
             .iter()
-            .filter(|score| **score > threshold + tolerance())
+            .filter(|score| **score > threshold + tolerance)
             .count()
             .min(top_k);
         let mut room = least;
-        for (target, score) in truth.iter().filter(|(_, score)| **score > entry + tolerance()) {
+        for (target, score) in truth.iter().filter(|(_, score)| **score > entry + tolerance) {
             room -= 1;
             if written.contains_key(target) {
                 self.found += 1;
@@ -218,7 +224,7 @@ mod tests {
         }
         let score =
             |one: usize, other: usize| Some(1.0 - 0.2 * one.abs_diff(other) as f64 - 0.01 * other as f64);
-        compare(&["a", "b", "c", "d"], 1, 0.5, by_source, score)
+        compare(&["a", "b", "c", "d"], 1, 0.5, 1e-3, by_source, score)
     }
 
     const RIGHT: [(&str, &str, f64); 4] = [
@@ -252,7 +258,7 @@ mod tests {
     #[test]
     fn a_missing_edge_costs_recall_only() {
         let score = |_: usize, other: usize| Some(1.0 - 0.1 * other as f64);
-        let agreement = compare(&["a", "b", "c", "d"], 2, 0.5, Edges::new(), score);
+        let agreement = compare(&["a", "b", "c", "d"], 2, 0.5, 1e-3, Edges::new(), score);
         assert_eq!(
             (agreement.precision(), agreement.recall(), agreement.wanted),
             (1.0, 0.0, 8)

@@ -17,6 +17,8 @@ pub struct Expectation {
     pub top_k: usize,
     /// Least score of an edge.
     pub threshold: f64,
+    /// Whether the store gives back rounded vectors.
+    pub rounded: bool,
 }
 
 /// What was found.
@@ -171,9 +173,14 @@ fn compare_edges(
             Some(((*id).to_owned(), edges.remove(&place)?))
         })
         .collect();
-    let agreement = agreement::compare(&ids, expect.top_k, expect.threshold, own, |one, other| {
-        Some(metric.score(&vectors[one], &vectors[other]))
-    });
+    let agreement = agreement::compare(
+        &ids,
+        expect.top_k,
+        expect.threshold,
+        agreement::tolerance(expect.rounded),
+        own,
+        |one, other| Some(metric.score(&vectors[one], &vectors[other])),
+    );
     let complaints = agreement.complaints.into_iter();
     findings
         .mismatches

@@ -75,7 +75,7 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// One that lets everyone in: the one at `VECTORIZER_URL`, emptied, or a new one with its data below `folder`.
+    /// One that lets everyone in: the one at `VECTORIZER_URL`, which has to be empty, or a new one with its data below `folder`.
     ///
     /// # Errors
     /// [`TestError::Process`].
@@ -83,17 +83,30 @@ impl Upstream {
         let Some(url) = given() else {
             return Self::start(Origin::Real, folder, false);
         };
-        let upstream = Self {
-            url,
+        let alone = LENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut upstream = Self::at(&url);
+        let collections = Vectorizer::new(&upstream.url).collections()?.len();
+        if collections > 0 {
+            return Err(TestError::Process(format!(
+                "the server at VECTORIZER_URL holds {collections} collections; tests would delete them, so they only take an empty one"
+            )));
+        }
+        upstream.lent = Some(alone);
+        Ok(upstream)
+    }
+
+    /// One that runs, and stays as it is.
+    #[must_use]
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
             origin: Origin::Real,
-            folder: folder.to_owned(),
+            folder: PathBuf::new(),
             port: 0,
             has_users: false,
             server: None,
-            lent: Some(LENT.lock().unwrap_or_else(PoisonError::into_inner)),
-        };
-        upstream.empty()?;
-        Ok(upstream)
+            lent: None,
+        }
     }
 
     /// A new one with its data below `folder`, which knows [`USER`] only, or everyone.

@@ -78,10 +78,17 @@ fn compare(setup: &Setup, both: &Both, across: bool) -> (Vec<String>, usize) {
         true => (TOP_K, THRESHOLD),
         false => (EXPECT.top_k, EXPECT.threshold),
     };
-    let agreement = agreement::compare(&names, top_k, threshold, edges, |one, other| {
-        let ((of_one, one), (of_other, other)) = (items[one], items[other]);
-        ((of_one != of_other) == across).then(|| agreement::cosine(&one.vector, &other.vector))
-    });
+    let agreement = agreement::compare(
+        &names,
+        top_k,
+        threshold,
+        agreement::tolerance(false),
+        edges,
+        |one, other| {
+            let ((of_one, one), (of_other, other)) = (items[one], items[other]);
+            ((of_one != of_other) == across).then(|| agreement::cosine(&one.vector, &other.vector))
+        },
+    );
     (agreement.complaints, agreement.wanted)
 }
 

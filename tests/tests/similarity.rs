@@ -46,9 +46,14 @@ fn agreement(setup: &Setup, client: &Vectorizer, churn: &Churn, expect: Expectat
     let living: Vec<&Item> = churn.living().values().collect();
     let ids: Vec<&str> = living.iter().map(|item| item.id.as_str()).collect();
     let edges = agreement::read(&setup.graph(), COLLECTION).unwrap();
-    agreement::compare(&ids, expect.top_k, expect.threshold, edges, |one, other| {
-        Some(agreement::cosine(&living[one].vector, &living[other].vector))
-    })
+    agreement::compare(
+        &ids,
+        expect.top_k,
+        expect.threshold,
+        agreement::tolerance(false),
+        edges,
+        |one, other| Some(agreement::cosine(&living[one].vector, &living[other].vector)),
+    )
 }
 
 fn assert_exact(setup: &Setup, agreement: &Agreement) {
@@ -97,6 +102,7 @@ fn changed_settings_reach_the_edges_that_are_there() {
     let changed = Expectation {
         top_k: EXPECT.top_k + 2,
         threshold: 0.3,
+        ..EXPECT
     };
     change_config(&setup, |config| {
         config["nexus_integration"]["similarity"] =
@@ -149,10 +155,17 @@ fn edges_by_words_are_the_best_of_the_candidates_after_random_churn() {
             TermVector::of(text, &counts)
         })
         .collect();
-    let agreement = agreement::compare(&ids, EXPECT.top_k, THRESHOLD, edges, |one, other| {
-        let cosine = agreement::cosine(&living[one].vector, &living[other].vector);
-        (cosine >= CANDIDATES).then(|| f64::from(words[one].overlap(&words[other])))
-    });
+    let agreement = agreement::compare(
+        &ids,
+        EXPECT.top_k,
+        THRESHOLD,
+        agreement::tolerance(false),
+        edges,
+        |one, other| {
+            let cosine = agreement::cosine(&living[one].vector, &living[other].vector);
+            (cosine >= CANDIDATES).then(|| f64::from(words[one].overlap(&words[other])))
+        },
+    );
     assert!(agreement.complaints.is_empty(), "{:#?}", agreement.complaints);
     assert!(agreement.wanted > DOCUMENTS, "{} edges", agreement.wanted);
 }

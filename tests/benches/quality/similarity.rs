@@ -165,11 +165,18 @@ fn measure(method: &Method, items: Vec<Item>) -> Outcome {
         None => vec![TermVector::default(); living.len()],
     };
     let ids: Vec<&str> = living.iter().map(|item| item.id.as_str()).collect();
-    let agreement = agreement::compare(&ids, TOP_K, method.threshold, edges, |one, other| {
-        let cosine = agreement::cosine(&living[one].vector, &living[other].vector);
-        (cosine >= method.candidates)
-            .then(|| (method.score)(cosine, f64::from(words[one].overlap(&words[other]))))
-    });
+    let agreement = agreement::compare(
+        &ids,
+        TOP_K,
+        method.threshold,
+        agreement::tolerance(false),
+        edges,
+        |one, other| {
+            let cosine = agreement::cosine(&living[one].vector, &living[other].vector);
+            (cosine >= method.candidates)
+                .then(|| (method.score)(cosine, f64::from(words[one].overlap(&words[other]))))
+        },
+    );
     Outcome {
         agreement,
         documents,

@@ -48,6 +48,7 @@ const DIMENSION: usize = 8;
 const EXPECT: Expectation = Expectation {
     top_k: 3,
     threshold: 0.6,
+    rounded: false,
 };
 /// How long catching up may take.
 const PATIENCE: Duration = Duration::from_secs(180);

@@ -17,6 +17,7 @@ use vectorizer_tests::vectorizer::{HostFolder, Vectorizer};
 pub(crate) const EXPECT: Expectation = Expectation {
     top_k: 3,
     threshold: 0.6,
+    rounded: false,
 };
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) const DIMENSION: usize = 8;

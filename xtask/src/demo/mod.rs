@@ -20,6 +20,7 @@ use vectorizer_tests::nexus::{Kind, Nexus};
 use vectorizer_tests::oracle::{self, Expectation};
 use vectorizer_tests::process::{Server, free_port};
 use vectorizer_tests::scrape::Scrape;
+use vectorizer_tests::upstream::Upstream;
 use vectorizer_tests::vectorizer::{HostFolder, Vectorizer};
 
 /// Edges a document in the demo, and their least score. The built-in vectoriser compares words, so related texts score lower
@@ -27,6 +28,7 @@ use vectorizer_tests::vectorizer::{HostFolder, Vectorizer};
 const EXPECT: Expectation = Expectation {
     top_k: 5,
     threshold: 0.35,
+    rounded: false,
 };
 
 /// How long the graph may take to have everything.
@@ -41,6 +43,9 @@ pub(crate) struct Options {
     /// A Nexus of yours, instead of starting nexus-dev. Its database should be empty.
     #[arg(long)]
     nexus: Option<String>,
+    /// A Vectorizer of yours, which lets everyone in, to stand in front of, instead of the host's own store. It has to be empty.
+    #[arg(long)]
+    vectorizer: Option<String>,
     /// Most files to load.
     #[arg(long, default_value_t = 600)]
     files: usize,
@@ -75,14 +80,17 @@ pub(crate) fn run(options: &Options) -> Result<(), TestError> {
         "api_key": "${NEXUS_API_KEY:-}",
         "similarity": {"top_k": EXPECT.top_k, "threshold": {"cosine": EXPECT.threshold}},
     });
+    let upstream = options.vectorizer.as_deref().map(behind).transpose()?;
+    let expect = Expectation {
+        rounded: upstream.is_some(),
+        ..EXPECT
+    };
     // Exact search up to this size: the graph is compared with the exact neighbours below.
-    let folder = HostFolder::new(
-        &place,
-        &artifacts,
-        free_port()?,
-        &json!({"graph_from": 50_000}),
-        &section,
-    )?;
+    let server = match upstream {
+        Some(_) => json!({}),
+        None => json!({"graph_from": 50_000}),
+    };
+    let folder = HostFolder::in_front_of(upstream, &place, &artifacts, free_port()?, &server, &section)?;
     let host_server = folder.start()?;
     let (host, nexus) = (Vectorizer::new(&host_server.url), Nexus::new(&nexus_url));
 
@@ -92,7 +100,7 @@ pub(crate) fn run(options: &Options) -> Result<(), TestError> {
     load::watch(&host, PATIENCE)?;
 
     eprintln!("Reading the whole graph back and comparing it with the store ...");
-    let findings = oracle::compare(&host, &nexus, EXPECT)?;
+    let findings = oracle::compare(&host, &nexus, expect)?;
     let scrape = Scrape::parse(&host.metrics()?);
     report::print(&host, &nexus, &findings, &scrape)?;
     if let Some(file) = &options.report {
@@ -113,6 +121,17 @@ pub(crate) fn run(options: &Options) -> Result<(), TestError> {
         0 => Ok(()),
         count => Err(TestError::Process(format!(
             "{count} differences between graph and store"
+        ))),
+    }
+}
+
+/// The Vectorizer at this address, if it can be used.
+fn behind(url: &str) -> Result<Upstream, TestError> {
+    let collections = Vectorizer::new(url).collections()?.len();
+    match collections {
+        0 => Ok(Upstream::at(url)),
+        _ => Err(TestError::Process(format!(
+            "the Vectorizer at {url} holds {collections} collections; all that there is is compared with the graph, so it has to be empty"
         ))),
     }
 }
