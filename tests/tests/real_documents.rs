@@ -9,6 +9,7 @@ use serde_json::json;
 use vectorizer_tests::build::{Artifacts, Profile};
 use vectorizer_tests::data;
 use vectorizer_tests::nexus::{Kind, Nexus};
+use vectorizer_tests::upstream;
 use vectorizer_tests::vectorizer::{HostFolder, Vectorizer};
 
 const TOP_K: usize = 10;
@@ -90,8 +91,10 @@ fn the_edges_of_real_documents_are_their_exact_neighbours() {
         let (precision, recall) = (right as f64 / written as f64, hit as f64 / wanted as f64);
         println!("{kind:?}: {written} edges, precision {precision:.4}, recall {recall:.4}");
         assert!(written > documents.len());
+        // Of rounded vectors a near tie may come out on the other side of what is taken for one here.
+        let least = if upstream::is_wanted() { 0.999 } else { 1.0 };
         assert!(
-            precision >= 1.0 && recall >= 0.98,
+            precision >= least && recall >= 0.98,
             "precision {precision}, recall {recall}"
         );
         assert!(server.stop().unwrap().success());

@@ -110,7 +110,7 @@ impl Access {
     }
 
     /// Who bears one of the keys.
-    fn bearer(&self, headers: &HeaderMap) -> Option<Caller> {
+    pub(crate) fn bearer(&self, headers: &HeaderMap) -> Option<Caller> {
         let admin = self.keys.admin.as_ref()?;
         let given = given_key(headers)?;
         let is_admin = same(admin, given);

@@ -62,7 +62,7 @@ impl Served {
                 let state = AppState::new(Arc::clone(store), access.clone(), server.max_body_bytes);
                 rest::router(state).merge(beside).fallback(rest::not_found)
             }
-            Self::Upstream(sidecar) => sidecar.in_front(beside, host),
+            Self::Upstream(sidecar) => sidecar.in_front(beside, host, access),
         }
     }
 

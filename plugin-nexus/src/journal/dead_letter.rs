@@ -28,7 +28,7 @@ const CHUNK: usize = 500;
 pub struct Seen {
     /// Digest of the payload.
     pub fingerprint: u128,
-    /// Digest of what edges are compared by, the vector above all; `None` where the store does not return exact ones.
+    /// Digest of what edges are compared by; the vector has no part in it where the store does not return exact ones. `None`: not known.
     pub vector: Option<u64>,
     /// Digest of the settings that decide what is copied from the payload.
     pub copy_rules: u64,

@@ -31,6 +31,25 @@ pub(super) struct Frozen {
     digest: u64,
 }
 
+/// Bits of a likeness that are of the vector. The rest are of everything else.
+const VECTOR_BITS: u32 = 40;
+const VECTOR: u64 = (1 << VECTOR_BITS) - 1;
+
+/// One digest out of two, each of which can be told apart in it. A vector that was not read leaves its part 0.
+fn joined(others: u64, vector: &[f32]) -> u64 {
+    let vector = match vector.is_empty() {
+        true => 0,
+        false => (vector_digest(vector) & VECTOR).max(1),
+    };
+    others & !VECTOR | vector
+}
+
+/// Whether the edges of a document that was so like are right for one that is so like `now`. Where its vector was not read, since the
+/// store gives it back another way each time, only the rest is compared.
+pub(super) fn is_alike(before: u64, now: u64) -> bool {
+    before & !VECTOR == now & !VECTOR && (now & VECTOR == 0 || before & VECTOR == now & VECTOR)
+}
+
 impl Context {
     /// Digest of all that decides which neighbours a document has: its vector, its text where texts count, and what the
     /// collection's settings make of them. Where it differs from the one that the edges were compared with, they are compared
@@ -41,15 +60,18 @@ impl Context {
     pub(super) fn likeness(&self, collection: &str, document: &Document) -> Result<u64, JournalError> {
         let config = self.config();
         let settings = config.similarity_of(collection);
-        let mut digests = vec![vector_digest(&document.vector), settings.digest()];
+        let mut digests = vec![settings.digest()];
         let across = config.across_of(collection);
         digests.extend(across.map(|across| across.digest(settings.threshold)));
         if !settings.method.reads_texts() {
-            return Ok(likeness_digest(&digests, Text::default()));
+            return Ok(joined(
+                likeness_digest(&digests, Text::default()),
+                &document.vector,
+            ));
         }
         digests.push(self.word_counts(collection)?.map_or(0, |frozen| frozen.digest));
         let text = document.payload.as_ref().map(text).unwrap_or_default();
-        Ok(likeness_digest(&digests, text))
+        Ok(joined(likeness_digest(&digests, text), &document.vector))
     }
 
     /// The word counts of a collection, if there are any yet.
@@ -151,5 +173,22 @@ impl Context {
             self.journal
                 .add_compared(collection, waiting.into_iter(), Work::SPREAD, now_micros())?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_tell_where_vectors_cannot() {
+        let (settings, others) = (0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321);
+        let vector = [0.5, 0.25];
+        let before = joined(settings, &vector);
+        assert!(is_alike(before, joined(settings, &vector)));
+        assert!(!is_alike(before, joined(settings, &[0.5, 0.26])));
+        assert!(!is_alike(before, joined(others, &vector)));
+        assert!(is_alike(before, joined(settings, &[])), "it was not read");
+        assert!(!is_alike(before, joined(others, &[])));
     }
 }

@@ -23,16 +23,10 @@ pub(super) fn compared_fields(collection: &CollectionInfo) -> Fields {
 }
 
 /// A document in digests; it was read with [`compared_fields`].
-pub(super) fn seen(
-    context: &Context,
-    collection: &str,
-    document: &Document,
-    fields: Fields,
-) -> Result<Seen, JournalError> {
-    let likeness = || context.likeness(collection, document);
+pub(super) fn seen(context: &Context, collection: &str, document: &Document) -> Result<Seen, JournalError> {
     Ok(Seen {
         fingerprint: fingerprint(document.payload.as_ref()),
-        vector: fields.vector.then(likeness).transpose()?,
+        vector: Some(context.likeness(collection, document)?),
         copy_rules: context.rules_digest(collection),
     })
 }
@@ -65,7 +59,7 @@ impl Looks {
                 let fields = compared_fields(&collection);
                 let documents = context.documents(&name, &ids, fields)?;
                 let looks = documents.iter().map(|document| {
-                    let seen = seen(context, &name, document, fields)?;
+                    let seen = seen(context, &name, document)?;
                     Ok((document.id.as_str().into(), seen))
                 });
                 Ok(Self(looks.collect::<Result<_, JournalError>>()?))

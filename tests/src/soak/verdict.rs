@@ -8,6 +8,7 @@ use super::rig::Rig;
 use super::writer::Writer;
 use super::{EXPECT, Metric, PATIENCE};
 use crate::TestError;
+use crate::upstream;
 use crate::vectorizer::{Document, Vectorizer};
 use crate::{mentions, oracle, structure};
 
@@ -137,10 +138,11 @@ fn says(document: &Document, content: &Content, metric: Metric) -> bool {
     };
     let wanted = content.vector();
     let (ours, theirs) = (length(&wanted), length(&document.vector));
+    let tolerance = if upstream::is_wanted() { 2e-2 } else { 1e-3 };
     document.payload == content.payload()
         && document.vector.len() == wanted.len()
         && wanted
             .iter()
             .zip(&document.vector)
-            .all(|(a, b)| (a / ours - b / theirs).abs() < 1e-3)
+            .all(|(a, b)| (a / ours - b / theirs).abs() < tolerance)
 }

@@ -99,7 +99,12 @@ fn the_example_configurations_can_be_served_with() {
         artifacts.plugin().exists(),
         "run the tests with: cargo xtask test"
     );
-    for name in ["development.yml", "production.yml", "compose/config.yml"] {
+    for name in [
+        "development.yml",
+        "production.yml",
+        "sidecar.yml",
+        "compose/config.yml",
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let host =
             HostFolder::in_front_of(None, folder.path(), &artifacts, 0, &json!({}), &json!({})).unwrap();
@@ -122,6 +127,7 @@ fn the_example_configurations_can_be_served_with() {
             .arg("--check")
             .env("VECTORIZER_API_KEY", "administrators-key")
             .env("VECTORIZER_USER_KEY", "users-key")
+            .env("VECTORIZER_PASSWORD", "password")
             .env("NEXUS_API_KEY", "nexus-key")
             .env(
                 "NEXUS_WEBHOOK_SECRET",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vectorizer_host::auth::Access;
 use vectorizer_host::config::ServerConfig;
 use vectorizer_host::sidecar::Sidecar;
 use vectorizer_host_shim::PluginHost;
@@ -126,7 +127,7 @@ fn vectorizer_behind_a_sidecar_does_what_plugins_rely_upon() {
                 .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
                 .unwrap();
             let address = listener.local_addr().unwrap();
-            let router = sidecar.in_front(axum::Router::new(), &host);
+            let router = sidecar.in_front(axum::Router::new(), &host, &Access::from(&config));
             runtime.spawn(vectorizer_host::server::serve(
                 listener,
                 router,

@@ -2,7 +2,7 @@
 //! `{"error_type": "..", "message": "..", "details": {..}, "status_code": 400}`, `details` where there are any.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -81,8 +81,11 @@ pub enum ApiError {
     #[error("Method not allowed")]
     MethodNotAllowed,
     /// The Vectorizer behind the server gave no answer, or not all of it.
-    #[error("Vectorizer gave no answer: {0}")]
-    Upstream(String),
+    #[error("Vectorizer gave no answer")]
+    Upstream,
+    /// Something has to end first.
+    #[error("The collection is in use: the request may be repeated")]
+    Busy,
     /// The Vectorizer behind the server did not answer in time.
     #[error("Vectorizer did not answer within {} s", .0.as_secs_f64())]
     UpstreamLate(std::time::Duration),
@@ -167,7 +170,8 @@ impl ApiError {
             ),
             Self::RouteNotFound => (StatusCode::NOT_FOUND, "not_found", None),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None),
-            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, "bad_gateway", None),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", None),
+            Self::Upstream => (StatusCode::BAD_GATEWAY, "bad_gateway", None),
             Self::UpstreamLate(_) => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", None),
             Self::RequestLate => (StatusCode::REQUEST_TIMEOUT, "request_timeout", None),
             Self::Storage => (StatusCode::INTERNAL_SERVER_ERROR, "storage_error", None),
@@ -241,6 +245,12 @@ impl IntoResponse for ApiError {
         if let Some(details) = details {
             body["details"] = details;
         }
-        (status, Json(body)).into_response()
+        let mut response = (status, Json(body)).into_response();
+        if self == Self::Busy {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }

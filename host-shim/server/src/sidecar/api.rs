@@ -28,6 +28,10 @@ use super::session::Session;
 const LONGEST: u64 = 1 << 30;
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long calls may take that somebody waits for: who a caller is, how Vectorizer does.
+const SOON: Duration = Duration::from_secs(2);
+/// How long a login may take. Every call waits for it.
+const LOGIN: Duration = Duration::from_secs(10);
 /// How often a call is made again because Vectorizer is busy.
 const BUSY_RETRIES: usize = 3;
 /// How long a call waits at most before it is made again.
@@ -190,7 +194,7 @@ impl Api {
             .agent
             .get(self.url.join("/auth/me"))
             .config()
-            .timeout_global(Some(CONNECT))
+            .timeout_global(Some(SOON))
             .build();
         for (name, value) in credentials {
             request = request.header(*name, *value);
@@ -203,9 +207,14 @@ impl Api {
         }
     }
 
-    /// What a public route answers, as text.
+    /// What a public route answers, as text, if it does soon.
     pub(super) fn text(&self, path: &str) -> Result<String, CallFault> {
-        let answer = self.agent.get(self.url.join(path)).call().map_err(unanswered)?;
+        let request = self.agent.get(self.url.join(path)).config();
+        let answer = request
+            .timeout_global(Some(SOON))
+            .build()
+            .call()
+            .map_err(unanswered)?;
         text(answer).and_then(|(status, text)| match status {
             200 => Ok(text),
             status => Err(refusal(status, &text)),
@@ -261,7 +270,8 @@ impl Api {
         body: &Value,
         token: Option<&str>,
     ) -> Result<T, CallFault> {
-        let request = self.agent.post(self.url.join(path));
+        let request = self.agent.post(self.url.join(path)).config();
+        let request = request.timeout_global(Some(LOGIN)).build();
         let answer = bearing(request, token).send_json(body).map_err(unanswered)?;
         read(path, answer)
     }

@@ -12,16 +12,17 @@ use std::time::{Duration, Instant};
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use vectorizer_host_shim::{PluginHost, RouteMatch};
-use vectorizer_plugin_api::{Access, Role};
+use vectorizer_plugin_api::{Access as RouteAccess, Role};
 
 use super::api::Api;
 use super::fault::CallFault;
-use crate::auth::Caller;
+use crate::auth::{Access, Caller};
 use crate::correlation::spawn_blocking;
+use crate::rest::ApiError;
 
 /// How long a caller is known.
 const KNOWN_FOR: Duration = Duration::from_secs(30);
@@ -65,7 +66,8 @@ impl Callers {
         };
         let mut known = self.known.lock();
         if known.len() >= MOST {
-            known.retain(|_, (_, until)| now < *until);
+            // Whoever is not let in may come with ever other credentials.
+            known.retain(|_, (caller, until)| now < *until && caller.role != Role::Anonymous);
         }
         if known.len() < MOST {
             known.insert(digest, (caller.clone(), now + age));
@@ -106,13 +108,18 @@ impl Callers {
 /// What callers are recognized with.
 #[derive(Clone)]
 pub(super) struct Recognition {
+    pub(super) access: Access,
     pub(super) callers: Arc<Callers>,
     pub(super) host: Arc<PluginHost>,
 }
 
 /// Middleware that leaves the [`Caller`] whom Vectorizer knows with the request, unless anybody may make it.
 pub(super) async fn recognize(
-    State(Recognition { callers, host }): State<Recognition>,
+    State(Recognition {
+        access,
+        callers,
+        host,
+    }): State<Recognition>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -120,11 +127,13 @@ pub(super) async fn recognize(
     let is_public = matches!(
         route,
         RouteMatch::Found {
-            access: Access::Public,
+            access: RouteAccess::Public,
             ..
         }
     );
-    if is_public || request.uri().path() == SCRAPE {
+    // The keys of this server are nobody else's business.
+    let is_known = access.bearer(request.headers()).is_some();
+    if is_public || is_known || request.uri().path() == SCRAPE {
         return next.run(request).await;
     }
     let credentials = credentials(request.headers());
@@ -143,9 +152,10 @@ pub(super) async fn recognize(
             asked.await.ok().flatten()
         }
     };
-    request
-        .extensions_mut()
-        .insert(caller.unwrap_or_else(Caller::anonymous));
+    let Some(caller) = caller else {
+        return ApiError::Upstream.into_response();
+    };
+    request.extensions_mut().insert(caller);
     next.run(request).await
 }
 

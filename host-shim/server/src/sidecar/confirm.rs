@@ -5,6 +5,7 @@
 //! - The request stays under way until then: no merge and no comparison comes between.
 //! - What is waited for is bounded; past that the collection is compared.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,8 +29,9 @@ const LONGEST_GAP: Duration = Duration::from_secs(1);
 const PROVISIONAL: Duration = Duration::from_secs(2);
 /// How long it is waited for at all.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Points that are waited for at most.
+/// Points that are waited for at most, and components of their vectors.
 const MOST_POINTS: usize = 50_000;
+const MOST_COMPONENTS: usize = 16 << 20;
 /// Points that are looked for in one call.
 const BATCH: usize = 500;
 /// How far apart the directions of two vectors may be that are the same but for the way they are stored, as a cosine.
@@ -40,18 +42,42 @@ struct Promise {
     collection: String,
     points: Vec<Point>,
     write: Write,
-    _lock: WriteLock,
+    /// Until it is told of for now: merges do not wait any longer.
+    lock: Option<WriteLock>,
     since: Instant,
     next_look: Instant,
     gap: Duration,
-    is_provisional: bool,
 }
 
 #[derive(Default)]
 struct State {
     promises: Vec<Promise>,
-    points: usize,
     is_stopping: bool,
+}
+
+impl State {
+    /// Points and components that are waited for.
+    fn size(&self) -> (usize, usize) {
+        let points = self.promises.iter().flat_map(|promise| &promise.points);
+        points.fold((0, 0), |(count, components), point| {
+            (count + 1, components + point.vector.len())
+        })
+    }
+
+    /// These points are to be something else now: nobody need wait for what they were to be before.
+    fn forget(&mut self, collection: &str, points: &[Point]) {
+        if self.promises.is_empty() {
+            return;
+        }
+        let ids: HashSet<&str> = points.iter().map(|point| point.id.as_str()).collect();
+        for promise in self
+            .promises
+            .iter_mut()
+            .filter(|promise| promise.collection == collection)
+        {
+            promise.points.retain(|point| !ids.contains(point.id.as_str()));
+        }
+    }
 }
 
 /// See the [module](self).
@@ -78,21 +104,23 @@ impl Confirmations {
     pub(super) fn expect(&self, collection: String, points: Vec<Point>, write: Write, lock: WriteLock) {
         let now = Instant::now();
         let mut state = self.state.lock();
-        if state.is_stopping || state.points + points.len() > MOST_POINTS {
+        state.forget(&collection, &points);
+        let (waited_for, components) = state.size();
+        let more: usize = points.iter().map(|point| point.vector.len()).sum();
+        let is_full = waited_for + points.len() > MOST_POINTS || components + more > MOST_COMPONENTS;
+        if state.is_stopping || is_full {
             drop(state);
             self.counters.unconfirmed(points.len());
             return write.done(vec![Effect::Collection(collection)]);
         }
-        state.points += points.len();
         state.promises.push(Promise {
             collection,
             points,
             write,
-            _lock: lock,
+            lock: Some(lock),
             since: now,
             next_look: now + FIRST_LOOK,
             gap: FIRST_LOOK,
-            is_provisional: false,
         });
         self.added.notify_all();
     }
@@ -136,47 +164,36 @@ impl Confirmations {
     }
 
     fn look(&self, mut promise: Promise) {
-        let before = promise.points.len();
         let confirmed = self.take_confirmed(&mut promise);
-        let age = promise.since.elapsed();
-        let is_given_up = age >= PATIENCE && !promise.points.is_empty();
-        let settled = match is_given_up {
-            true => before,
-            false => before - promise.points.len(),
-        };
         self.counters.confirmed(confirmed.len());
         if !confirmed.is_empty() {
             self.catalogue.tell(&promise.collection, Op::Upsert, &confirmed);
         }
-        self.state.lock().points -= settled;
-        if is_given_up {
+        if promise.points.is_empty() {
+            return promise.write.done(Vec::new());
+        }
+        let age = promise.since.elapsed();
+        let ids = || promise.points.iter().map(|point| point.id.clone()).collect();
+        if age >= PATIENCE {
             tracing::warn!(
                 collection = promise.collection,
                 points = promise.points.len(),
                 "points that Vectorizer acknowledged are not there as they were sent"
             );
             self.counters.unconfirmed(promise.points.len());
+            let effect = Effect::Documents {
+                ids: ids(),
+                collection: promise.collection,
+                op: Op::Upsert,
+            };
+            return promise.write.done(vec![effect]);
         }
-        if is_given_up || promise.points.is_empty() {
-            let ids: Vec<String> = promise.points.into_iter().map(|point| point.id).collect();
-            return promise.write.done(match ids.is_empty() {
-                true => Vec::new(),
-                false => vec![Effect::Documents {
-                    collection: promise.collection,
-                    op: Op::Upsert,
-                    ids,
-                }],
-            });
-        }
-        if age >= PROVISIONAL && !promise.is_provisional {
-            promise.is_provisional = true;
-            let ids: Vec<String> = promise.points.iter().map(|point| point.id.clone()).collect();
-            self.catalogue.tell(&promise.collection, Op::Update, &ids);
+        if age >= PROVISIONAL && promise.lock.take().is_some() {
+            self.catalogue.tell(&promise.collection, Op::Upsert, &ids());
         }
         promise.gap = (promise.gap * 2).min(LONGEST_GAP);
         promise.next_look = Instant::now() + promise.gap;
-        let mut state = self.state.lock();
-        state.promises.push(promise);
+        self.state.lock().promises.push(promise);
     }
 
     /// The ids of the points that are there as they were wanted; they are not waited for any more.
@@ -191,14 +208,16 @@ impl Confirmations {
             let Ok(there) = self.api.retrieve(&visit.name, &ids, Fields::ALL) else {
                 break;
             };
+            let there: HashMap<&str, &answers::Point> =
+                there.iter().map(|point| (point.id.0.as_str(), point)).collect();
             let is_there = |point: &&Point| {
-                there
-                    .iter()
-                    .any(|found| found.id.0 == point.id && is_as_wanted(point, found))
+                let found = there.get(point.id.as_str());
+                found.is_some_and(|found| is_as_wanted(point, found))
             };
             confirmed.extend(batch.iter().filter(is_there).map(|point| point.id.clone()));
         }
-        promise.points.retain(|point| !confirmed.contains(&point.id));
+        let known: HashSet<&str> = confirmed.iter().map(String::as_str).collect();
+        promise.points.retain(|point| !known.contains(point.id.as_str()));
         confirmed
     }
 }

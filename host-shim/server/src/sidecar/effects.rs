@@ -120,7 +120,7 @@ pub(super) fn effects(mutation: &Mutation, asked: Asked, answer: &Value) -> Vec<
             Some(name) => vec![Effect::Collection(name.to_owned())],
             None => vec![Effect::Anything],
         },
-        Mutation::Command(_) | Mutation::Anything => vec![Effect::Anything],
+        Mutation::Command(_) | Mutation::Unsaid | Mutation::Anything => vec![Effect::Anything],
     }
 }
 
@@ -221,7 +221,6 @@ fn ids_in(value: &Value) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -336,7 +335,7 @@ mod tests {
             of("POST", "/files/upload", &Value::Null, &uploaded),
             [whole("files")]
         );
-        for path in ["/backups/restore", "/setup/apply", "/umicp"] {
+        for path in ["/backups/restore", "/setup/apply", "/qdrant/collections/aliases"] {
             assert_eq!(
                 of("POST", path, &json!({}), &Value::Null),
                 [Effect::Anything],
@@ -389,22 +388,5 @@ mod tests {
             of("POST", "/collections", &wanted, &json!({"collection": "c3"})),
             [created]
         );
-    }
-
-    proptest! {
-        #[test]
-        fn no_answer_and_no_request_makes_it_panic(
-            path in "/[a-z_/%0-9]{0,40}", request in "\\PC{0,80}", answer in "\\PC{0,80}",
-        ) {
-            let answer = serde_json::from_str(&answer).unwrap_or(Value::Null);
-            for method in ["POST", "PUT", "DELETE", "PATCH"] {
-                if let Some(mutation) = Mutation::of(method, &path) {
-                    let asked = Asked::read(&mutation, request.as_bytes());
-                    let _ = effects(&mutation, asked, &answer);
-                    let asked = Asked::read(&mutation, request.as_bytes());
-                    let _ = possible_effects(&mutation, asked);
-                }
-            }
-        }
     }
 }

@@ -13,8 +13,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock, RwLockUpgradableReadGuard};
-use vectorizer_plugin_api::model::{Document, Fields, Hit, Metric};
+use parking_lot::{Mutex, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard};
+use vectorizer_plugin_api::model::{Fields, Hit, Metric};
 
 use super::answers::Point;
 use super::api::Api;
@@ -41,6 +41,8 @@ pub(super) struct Copies {
 struct Kept {
     metric: Metric,
     dimension: usize,
+    /// Components that it has, or will have.
+    reserved: usize,
     copy: Arc<RwLock<Copy>>,
 }
 
@@ -89,11 +91,15 @@ impl Copies {
         let Ok(vector) = prepare(query.metric, dimension, query.vector.to_vec()) else {
             return Ok(None);
         };
-        let Some(copy) = self.copy(catalogue, query, count) else {
+        let Some(kept) = self.copy(catalogue, query, count) else {
             catalogue.unfollow(name);
             return Ok(None);
         };
-        let copy = copy.upgradable_read();
+        let copy = kept.upgradable_read();
+        // Somebody gave it up meanwhile: what changes is not noted for it any more.
+        if !self.is_kept(name, &kept) {
+            return Ok(None);
+        }
         let changes = match catalogue.follow(name) {
             // What was noted is of no use to one that has nothing yet.
             Changes::Of(_) if !copy.is_read => Changes::Unknown,
@@ -103,45 +109,42 @@ impl Copies {
             true => RwLockUpgradableReadGuard::downgrade(copy),
             false => {
                 let mut copy = RwLockUpgradableReadGuard::upgrade(copy);
-                if let Err(fault) = copy.take(api, name, changes, self.most) {
-                    catalogue.unfollow(name);
-                    self.copies.lock().remove(name);
-                    return Err(fault);
+                let taken = copy.take(api, name, changes, self.most);
+                if !matches!(taken, Ok(true)) || copy.ids.len() > self.most {
+                    self.give_up(catalogue, name, &kept);
+                    return taken.map(|_| None);
                 }
-                parking_lot::RwLockWriteGuard::downgrade(copy)
+                RwLockWriteGuard::downgrade(copy)
             }
         };
-        if copy.ids.len() > self.most {
-            self.copies.lock().remove(name);
-            catalogue.unfollow(name);
-            return Ok(None);
-        }
-        let mut found = copy.search(&vector, query.limit);
-        let hits = |found: Vec<(usize, f64)>| -> Vec<Hit> {
-            found
-                .into_iter()
-                .map(|(place, closeness)| copy.hit(place, closeness, query.fields))
-                .collect()
-        };
-        if !query.fields.payload {
-            return Ok(Some(hits(found)));
-        }
-        // Payloads are not kept; and whoever went meanwhile is left out.
+        let found = copy.search(&vector, query.limit);
+        // Whoever went meanwhile is left out; payloads are not kept.
         let ids: Vec<&str> = found.iter().map(|(place, _)| copy.ids[*place].as_str()).collect();
         let mut there: HashMap<String, Point> = api
             .retrieve(name, &ids, query.fields)?
             .into_iter()
             .map(|point| (point.id.0.clone(), point))
             .collect();
-        found.retain(|(place, _)| there.contains_key(&copy.ids[*place]));
-        let with_payload = found.into_iter().filter_map(|(place, closeness)| {
+        let hits = found.into_iter().filter_map(|(place, closeness)| {
             let document = there.remove(&copy.ids[place])?.into_document(query.fields);
             Some(Hit {
                 document,
                 score: score(copy.metric, closeness),
             })
         });
-        Ok(Some(with_payload.collect()))
+        Ok(Some(hits.collect()))
+    }
+
+    fn is_kept(&self, name: &str, copy: &Arc<RwLock<Copy>>) -> bool {
+        let copies = self.copies.lock();
+        copies.get(name).is_some_and(|kept| Arc::ptr_eq(&kept.copy, copy))
+    }
+
+    fn give_up(&self, catalogue: &Catalogue, name: &str, copy: &Arc<RwLock<Copy>>) {
+        if self.is_kept(name, copy) {
+            self.copies.lock().remove(name);
+            catalogue.unfollow(name);
+        }
     }
 
     fn copy(&self, catalogue: &Catalogue, query: &Query<'_>, count: u64) -> Option<Arc<RwLock<Copy>>> {
@@ -150,24 +153,27 @@ impl Copies {
         // One of a collection that was made anew with other vectors, or is gone, is of no use.
         copies.retain(|other, kept| match other == name {
             true => (kept.metric, kept.dimension) == (query.metric, dimension),
-            false => catalogue.canonical(other).is_some(),
+            false => catalogue.canonical(other).as_deref() == Some(other),
         });
         let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let reserved = count.saturating_mul(dimension);
         let others: usize = copies
             .iter()
             .filter(|(other, _)| *other != name)
-            .filter_map(|(_, kept)| Some(kept.copy.try_read()?.components.len()))
+            .map(|(_, kept)| kept.reserved)
             .sum();
         let is_too_large = self.most == 0 || count > self.most;
-        if is_too_large || others.saturating_add(count.saturating_mul(dimension)) > MOST_COMPONENTS {
+        if is_too_large || others.saturating_add(reserved) > MOST_COMPONENTS {
             copies.remove(name);
             return None;
         }
         let kept = copies.entry(name.to_owned()).or_insert_with(|| Kept {
             metric: query.metric,
             dimension,
+            reserved,
             copy: Arc::new(RwLock::new(Copy::empty(query.metric, dimension))),
         });
+        kept.reserved = kept.reserved.max(reserved);
         Some(Arc::clone(&kept.copy))
     }
 }
@@ -184,8 +190,8 @@ impl Copy {
         }
     }
 
-    /// Brings it up to date.
-    fn take(&mut self, api: &Api, name: &str, changes: Changes, most: usize) -> Result<(), CallFault> {
+    /// Brings it up to date. False: it is not complete.
+    fn take(&mut self, api: &Api, name: &str, changes: Changes, most: usize) -> Result<bool, CallFault> {
         match changes {
             Changes::Unknown => self.read_all(api, name, most),
             Changes::Of(ids) => {
@@ -198,31 +204,35 @@ impl Copy {
                     }
                     points.into_iter().for_each(|point| self.put(point));
                 }
-                Ok(())
+                Ok(true)
             }
         }
     }
 
-    /// All there is, or a little more than `most`.
-    fn read_all(&mut self, api: &Api, name: &str, most: usize) -> Result<(), CallFault> {
+    /// All there is, or a little more than `most`. False: there is more than what is shown, as with a collection in shards.
+    fn read_all(&mut self, api: &Api, name: &str, most: usize) -> Result<bool, CallFault> {
         self.ids.clear();
         self.places.clear();
         self.components.clear();
+        let mut shown = HashSet::new();
         let mut offset: Option<String> = None;
         loop {
             let scrolled = api.scroll(name, offset.as_deref(), PAGE)?;
-            let before = self.ids.len();
-            scrolled.points.into_iter().for_each(|point| self.put(point));
+            let before = shown.len();
+            for point in scrolled.points {
+                shown.insert(point.id.0.clone());
+                self.put(point);
+            }
             // One that went meanwhile made it begin anew: then nothing is new.
-            let is_stuck = self.ids.len() == before;
+            let is_stuck = shown.len() == before;
             match scrolled.next_page_offset {
-                Some(next) if !is_stuck && self.ids.len() <= most => offset = Some(next.0),
-                _ => {
-                    self.is_read = true;
-                    return Ok(());
-                }
+                Some(next) if !is_stuck && shown.len() <= most => offset = Some(next.0),
+                _ => break,
             }
         }
+        let there = api.count(name)?;
+        self.is_read = shown.len() > most || shown.len() as u64 >= there;
+        Ok(self.is_read)
     }
 
     fn put(&mut self, point: Point) {
@@ -281,22 +291,6 @@ impl Copy {
         all.sort_unstable_by(order);
         all
     }
-
-    fn hit(&self, place: usize, closeness: f64, fields: Fields) -> Hit {
-        let begin = place * self.dimension;
-        let vector = match fields.vector {
-            true => self.components[begin..begin + self.dimension].to_vec(),
-            false => Vec::new(),
-        };
-        Hit {
-            document: Document {
-                id: self.ids[place].clone(),
-                vector,
-                payload: None,
-            },
-            score: score(self.metric, closeness),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -322,9 +316,7 @@ mod tests {
         }
         let found = |limit| -> Vec<String> {
             let found = copy.search(&[0.0, 0.0], limit).into_iter();
-            found
-                .map(|(place, closeness)| copy.hit(place, closeness, Fields::NONE).document.id)
-                .collect()
+            found.map(|(place, _)| copy.ids[place].clone()).collect()
         };
         assert_eq!(found(3), ["a", "b", "c"]);
         assert_eq!(found(9), ["a", "b", "c", "d"]);
@@ -361,8 +353,7 @@ mod tests {
                 }
             }
             let mut held: Vec<(String, f32)> = (0..copy.ids.len())
-                .map(|place| copy.hit(place, 0.0, Fields::VECTOR).document)
-                .map(|document| (document.id, document.vector[0]))
+                .map(|place| (copy.ids[place].clone(), copy.components[place * 2]))
                 .collect();
             held.sort_by(|one, other| one.0.cmp(&other.0));
             prop_assert_eq!(held, model.into_iter().collect::<Vec<_>>());

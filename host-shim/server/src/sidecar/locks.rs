@@ -22,6 +22,8 @@ pub(super) struct DocumentLocks {
 #[derive(Debug, Default)]
 struct Table {
     writing: HashMap<String, Writing>,
+    /// Requests that do not even say in which collection.
+    anywhere: usize,
     merging: HashSet<(String, String)>,
 }
 
@@ -33,12 +35,17 @@ struct Writing {
     documents: HashMap<String, usize>,
 }
 
-/// What a client's request names in one collection.
+/// What a client's request names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) collection: String,
-    /// `None` where it does not say.
-    pub(super) ids: Option<Vec<String>>,
+pub(super) enum Named {
+    /// It does not say where.
+    Anywhere,
+    /// In one collection.
+    Within {
+        collection: String,
+        /// `None` where it does not say.
+        ids: Option<Vec<String>>,
+    },
 }
 
 impl DocumentLocks {
@@ -65,7 +72,11 @@ impl DocumentLocks {
     }
 
     fn write_now(self: &Arc<Self>, table: &mut Table, named: Vec<Named>) -> WriteLock {
-        for Named { collection, ids } in &named {
+        for named in &named {
+            let Named::Within { collection, ids } = named else {
+                table.anywhere += 1;
+                continue;
+            };
             let writing = table.writing.entry(collection.clone()).or_default();
             match ids {
                 None => writing.unnamed += 1,
@@ -105,16 +116,19 @@ impl Table {
         // Mostly nothing is merged, and no id need be looked at.
         self.merging.is_empty()
             || !self.merging.iter().any(|(collection, id)| {
-                named.iter().any(|named| {
-                    named.collection == *collection && named.ids.as_ref().is_none_or(|ids| ids.contains(id))
+                named.iter().any(|named| match named {
+                    Named::Anywhere => true,
+                    Named::Within { collection: of, ids } => {
+                        of == collection && ids.as_ref().is_none_or(|ids| ids.contains(id))
+                    }
                 })
             })
     }
 
     fn is_written(&self, (collection, id): &(String, String)) -> bool {
-        self.writing
-            .get(collection)
-            .is_some_and(|writing| writing.unnamed > 0 || writing.documents.contains_key(id))
+        let writing = self.writing.get(collection);
+        self.anywhere > 0
+            || writing.is_some_and(|writing| writing.unnamed > 0 || writing.documents.contains_key(id))
     }
 }
 
@@ -128,7 +142,11 @@ pub(super) struct WriteLock {
 impl Drop for WriteLock {
     fn drop(&mut self) {
         let mut table = self.locks.table.lock();
-        for Named { collection, ids } in &self.named {
+        for named in &self.named {
+            let Named::Within { collection, ids } = named else {
+                table.anywhere -= 1;
+                continue;
+            };
             let Some(writing) = table.writing.get_mut(collection) else {
                 continue;
             };
@@ -177,7 +195,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
 
     fn named(collection: &str, ids: Option<&[&str]>) -> Vec<Named> {
-        vec![Named {
+        vec![Named::Within {
             collection: collection.to_owned(),
             ids: ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect()),
         }]
@@ -196,7 +214,7 @@ mod tests {
     #[test]
     fn a_merge_waits_for_whoever_may_write_the_document() {
         let locks = Arc::new(DocumentLocks::default());
-        for written in [named("c", Some(&["a"])), named("c", None)] {
+        for written in [named("c", Some(&["a"])), named("c", None), vec![Named::Anywhere]] {
             let write = locks.try_write(written).unwrap();
             assert!(locks.merge("c", "a", SHORT).is_none());
             drop(write);
@@ -214,6 +232,7 @@ mod tests {
         assert!(locks.try_write(named("c", Some(&["b"]))).is_ok());
         assert!(locks.try_write(named("d", None)).is_ok());
         assert!(locks.try_write(named("c", None)).is_err());
+        assert!(locks.try_write(vec![Named::Anywhere]).is_err());
         let waiting = {
             let locks = Arc::clone(&locks);
             thread::spawn(move || drop(locks.write(named("c", Some(&["a"])), LONG)))

@@ -32,11 +32,15 @@ mod locks;
 mod metrics;
 mod mutation;
 mod payload;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod proxy;
 mod scan;
+mod scope;
 mod search;
 mod session;
 mod store;
+mod unanswered;
 mod watch;
 
 use std::sync::Arc;
@@ -51,6 +55,7 @@ use vectorizer_host_shim::embedded::MutationObserver;
 use vectorizer_host_shim::store::Store;
 use vectorizer_plugin_api::model::JsonMap;
 
+use crate::auth::Access;
 use crate::backend::{Backend, Figures};
 use crate::config::ServerConfig;
 use api::Api;
@@ -160,9 +165,10 @@ impl Sidecar {
 
     /// Whatever `beside` does not serve is handed on to Vectorizer; what it serves, routes of the plugins of `host` among it, it
     /// serves to whom Vectorizer knows.
-    pub fn in_front(&self, beside: Router, host: &Arc<PluginHost>) -> Router {
+    pub fn in_front(&self, beside: Router, host: &Arc<PluginHost>, access: &Access) -> Router {
         let proxy = Arc::clone(&self.proxy);
         let recognition = Recognition {
+            access: access.clone(),
             callers: Arc::clone(&self.callers),
             host: Arc::clone(host),
         };
@@ -188,7 +194,10 @@ impl Backend for Sidecar {
 
     /// As Vectorizer says it, where it does.
     fn details(&self) -> JsonMap {
-        let said = self.api.text("/health").ok();
+        let said = match self.catalogue.check() {
+            Ok(()) => self.api.text("/health").ok(),
+            Err(_) => None,
+        };
         let said: Option<Value> = said.and_then(|text| serde_json::from_str(&text).ok());
         let cache = said.as_ref().and_then(|said| said.get("cache")).cloned();
         let version = said.as_ref().and_then(|said| said.get("version")).cloned();
@@ -200,11 +209,15 @@ impl Backend for Sidecar {
 
     fn metrics(&self) -> String {
         // One that cannot be scraped leaves its families out.
-        let mut text = self.api.text("/prometheus/metrics").unwrap_or_default();
+        let is_up = self.catalogue.check().is_ok();
+        let mut text = match is_up {
+            true => self.api.text("/prometheus/metrics").unwrap_or_default(),
+            false => String::new(),
+        };
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        text.push_str(&self.counters.render(self.catalogue.check().is_ok()));
+        text.push_str(&self.counters.render(is_up));
         text
     }
 }

@@ -58,7 +58,9 @@ pub(super) enum Mutation {
     Upload,
     /// `POST /graphql`, `/umicp`, `/mcp`: something may be changed, where the body asks for it.
     Command(Protocol),
-    /// Anything may be: restores, set-up, clean-up, other names.
+    /// Something may be, and no collection goes: other names, snapshots that are put on disk.
+    Unsaid,
+    /// Anything may be: restores, set-up, clean-up.
     Anything,
 }
 
@@ -113,12 +115,11 @@ impl Mutation {
             ("POST", ["graphql"]) => Self::Command(Protocol::GraphQl),
             ("POST", ["mcp", ..]) => Self::Command(Protocol::Mcp),
             ("POST", ["umicp"]) => Self::Command(Protocol::Umicp),
-            ("POST", ["setup", "apply"] | ["backups", "restore"] | ["hub", "backups", "restore"])
-            | (
-                "POST",
-                ["qdrant", "collections", "aliases"] | ["qdrant", "collections", _, "snapshots", ..],
-            )
-            | ("PUT", ["qdrant", "collections", _, "snapshots", ..]) => Self::Anything,
+            ("POST", ["setup", "apply"] | ["backups", "restore"] | ["hub", "backups", "restore"]) => {
+                Self::Anything
+            }
+            ("POST", ["qdrant", "collections", "aliases"])
+            | ("POST", ["qdrant", "collections", _, "snapshots", "recover" | "upload"]) => Self::Unsaid,
             _ => return None,
         })
     }
@@ -167,8 +168,17 @@ impl Mutation {
             | Self::Rename(_)
             | Self::Reset(_)
             | Self::Upload
+            | Self::Unsaid
             | Self::Anything => false,
         }
+    }
+
+    /// Whether it is about collections as a whole, and so has no long body.
+    pub(super) const fn is_of_whole_collections(&self) -> bool {
+        matches!(
+            self,
+            Self::Drop(_) | Self::Rename(_) | Self::Reset(_) | Self::Anything
+        )
     }
 
     /// Whether the answer says something. Other answers are streamed through.
@@ -189,6 +199,7 @@ impl Mutation {
             | Self::Drop(_)
             | Self::Reset(_)
             | Self::Command(_)
+            | Self::Unsaid
             | Self::Anything => false,
         }
     }
@@ -211,6 +222,9 @@ mod tests {
             ("POST", "/vector"),
             ("GET", "/collections/c1/vectors/a"),
             ("POST", "/auth/login"),
+            ("POST", "/qdrant/collections/c/snapshots"),
+            // The same documents, found by another graph.
+            ("POST", "/collections/c/reindex"),
             ("GET", "/graphql"),
             ("GET", "/mcp"),
         ] {
@@ -236,14 +250,14 @@ mod tests {
 
     #[test]
     fn what_may_change_anything_is_a_mutation() {
+        for path in ["/setup/apply", "/backups/restore", "/hub/backups/restore"] {
+            assert_eq!(Mutation::of("POST", path), Some(Mutation::Anything), "{path}");
+        }
         for path in [
-            "/setup/apply",
-            "/backups/restore",
-            "/hub/backups/restore",
             "/qdrant/collections/aliases",
             "/qdrant/collections/c/snapshots/upload",
         ] {
-            assert_eq!(Mutation::of("POST", path), Some(Mutation::Anything), "{path}");
+            assert_eq!(Mutation::of("POST", path), Some(Mutation::Unsaid), "{path}");
         }
         assert_eq!(
             Mutation::of("POST", "/mcp"),

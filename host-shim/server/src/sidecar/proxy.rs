@@ -9,7 +9,6 @@
 //! - A request whose outcome is not known is taken for one that may have done anything it could.
 //! - A connection that is upgraded (WebSocket) is two streams of bytes from then on.
 
-use std::error::Error as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,26 +18,29 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, PathAndQuery, Scheme};
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{LengthLimitError, Limited};
+use http_body_util::Limited;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
+use tower_http::timeout::TimeoutBody;
 use tracing::Instrument;
 
 use super::asked::Asked;
-use super::body::{BodyError, Read};
-use super::catalogue::{Catalogue, Scope, Write};
+use super::body::{Budget, Held, PART, Read};
+use super::catalogue::{Catalogue, Write};
 use super::confirm::Confirmations;
 use super::effects::{Effect, effects, possible_effects};
 use super::ending::Ending;
 use super::headers;
-use super::locks::{DocumentLocks, Named, WriteLock};
+use super::locks::{DocumentLocks, WriteLock};
 use super::metrics::{Counters, Handed};
-use super::mutation::{Mutation, Protocol};
+use super::mutation::Mutation;
+use super::scope::{named, scope};
+use super::unanswered::Unanswered;
 use crate::correlation::spawn_blocking;
 use crate::rest::ApiError;
 
@@ -48,8 +50,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a request waits for a call, or for a merge, that is under way.
 const TURN: Duration = Duration::from_secs(30);
-/// Exchanges that are read at the same time.
-const MOST_AT_ONCE: usize = 64;
 
 /// See the [module](self).
 pub(super) struct Proxy {
@@ -58,7 +58,7 @@ pub(super) struct Proxy {
     /// How long Vectorizer may take to begin an answer.
     patience: Duration,
     max_body_bytes: usize,
-    reading: Semaphore,
+    budget: Budget,
     catalogue: Arc<Catalogue>,
     locks: Arc<DocumentLocks>,
     confirmations: Arc<Confirmations>,
@@ -70,15 +70,6 @@ pub(super) struct Proxy {
 pub(super) struct Limits {
     pub(super) patience: Duration,
     pub(super) max_body_bytes: usize,
-}
-
-/// Why there is no answer of Vectorizer's.
-#[derive(Debug)]
-struct Unanswered {
-    error: ApiError,
-    handed: Handed,
-    /// Whether Vectorizer cannot have done anything.
-    is_unsent: bool,
 }
 
 impl Proxy {
@@ -102,7 +93,7 @@ impl Proxy {
             upstream,
             patience: limits.patience,
             max_body_bytes: limits.max_body_bytes,
-            reading: Semaphore::new(MOST_AT_ONCE),
+            budget: Budget::default(),
             catalogue,
             locks,
             confirmations,
@@ -112,6 +103,10 @@ impl Proxy {
 
     /// Hands a request on.
     pub(super) async fn forward(self: Arc<Self>, request: Request) -> Response {
+        // It asks for a tunnel to anywhere.
+        if request.method() == Method::CONNECT {
+            return ApiError::MethodNotAllowed.into_response();
+        }
         if let Err(error) = self.refuse_too_long(&request) {
             return error.into_response();
         }
@@ -152,27 +147,33 @@ impl Proxy {
 
     /// Hands on a request that changes something, and tells what.
     async fn exchange(self: Arc<Self>, mutation: Mutation, request: Request) -> Response {
-        let Ok(_turn) = self.reading.acquire().await else {
-            return ApiError::Internal("nobody closes it".to_owned()).into_response();
-        };
         let (mut parts, mut body) = request.into_parts();
         let mut asked = Asked::Unknown;
-        if mutation.reads_request() {
-            match Read::of(Body::new(Limited::new(body, self.max_body_bytes))).await {
+        let mut _held = Held::default();
+        // What may take a collection away is read as well, so that nobody is waited for who is slow with it.
+        if mutation.reads_request() || mutation.is_of_whole_collections() {
+            match Read::of(self.limited(body), &self.budget).await {
                 Ok(read) => {
-                    asked = read
-                        .whole()
-                        .map(|body| Asked::read(&mutation, body))
-                        .unwrap_or_default();
-                    body = read.into_body();
+                    asked = match read.whole() {
+                        Some(body) if mutation.reads_request() => Asked::read(&mutation, body),
+                        Some(_) => Asked::Unknown,
+                        None => Asked::unread(&mutation),
+                    };
+                    (body, _held) = read.into_body();
                 }
-                Err(error) => return self.unanswered(true, self.of_request(error)),
+                Err(error) => {
+                    let refused = Unanswered::of_request(error, self.max_body_bytes);
+                    return self.unanswered(true, refused);
+                }
             }
         }
         if mutation.reads_answer() {
             parts.headers.remove(ACCEPT_ENCODING);
         }
-        let (write, lock) = self.begin(&mutation, &asked).await;
+        let (write, lock) = match self.begin(&mutation, &asked).await {
+            Ok(begun) => begun,
+            Err(busy) => return self.unanswered(true, busy),
+        };
         let mut response = match self.send(parts, body).await {
             Ok(response) => response,
             Err(unanswered) => {
@@ -189,7 +190,7 @@ impl Proxy {
         if status.is_success() {
             return self.observe(&mutation, asked, write, lock, response).await;
         }
-        match status.is_server_error() {
+        match may_have_done_something(&mutation, status) {
             true => write.done(possible_effects(&mutation, asked)),
             false => write.refused(),
         }
@@ -197,28 +198,29 @@ impl Proxy {
     }
 
     /// A request begins, when nobody is at what it is about to change.
-    async fn begin(&self, mutation: &Mutation, asked: &Asked) -> (Write, WriteLock) {
-        let write = self.catalogue.begin(scope(mutation, asked));
-        let write = match write.may_go_on() {
-            true => write,
-            false => {
-                wait(move || {
-                    if !write.wait(TURN) {
-                        tracing::warn!("a request did not wait any longer for calls under way");
-                    }
-                    write
-                })
-                .await
+    async fn begin(&self, mutation: &Mutation, asked: &Asked) -> Result<(Write, WriteLock), Unanswered> {
+        let mut write = self.catalogue.begin(scope(mutation, asked));
+        if !write.may_go_on() {
+            let (waited, is_free) = wait(move || {
+                let is_free = write.wait(TURN);
+                (write, is_free)
+            })
+            .await;
+            if !is_free {
+                // Whoever is at it would bring it back.
+                waited.refused();
+                return Err(Unanswered::refused(ApiError::Busy));
             }
-        };
-        let lock = match self.locks.try_write(self.named(mutation, asked)) {
+            write = waited;
+        }
+        let lock = match self.locks.try_write(named(&self.catalogue, mutation, asked)) {
             Ok(lock) => lock,
             Err(named) => {
                 let locks = Arc::clone(&self.locks);
                 wait(move || locks.write(named, TURN)).await
             }
         };
-        (write, lock)
+        Ok((write, lock))
     }
 
     /// Tells what a successful exchange changed.
@@ -245,7 +247,7 @@ impl Proxy {
             return response;
         }
         let (parts, body) = response.into_parts();
-        match Read::of(body).await {
+        match Read::of(body, &self.budget).await {
             Ok(read) => {
                 let is_plain = !parts.headers.contains_key(CONTENT_ENCODING);
                 let answer = read
@@ -254,23 +256,13 @@ impl Proxy {
                     .and_then(|body| serde_json::from_slice(body).ok())
                     .unwrap_or(Value::Null);
                 self.settle(effects(mutation, asked, &answer), write, lock);
-                Response::from_parts(parts, read.into_body())
+                let (body, _held) = read.into_body();
+                Response::from_parts(parts, body)
             }
             // It was done, whatever became of the answer.
             Err(error) => {
                 self.settle(possible_effects(mutation, asked), write, lock);
-                let (reason, handed) = match error {
-                    BodyError::Broken(error) => (error.to_string(), Handed::Failed),
-                    BodyError::Late => ("its answer stopped coming".to_owned(), Handed::Late),
-                };
-                self.unanswered(
-                    true,
-                    Unanswered {
-                        error: ApiError::Upstream(reason),
-                        handed,
-                        is_unsent: false,
-                    },
-                )
+                self.unanswered(true, Unanswered::of_answer(error))
             }
         }
     }
@@ -300,140 +292,58 @@ impl Proxy {
             .build();
         parts.uri = match address {
             Ok(address) => address,
-            Err(error) => {
-                return Err(Unanswered {
-                    error: ApiError::Parse(error.to_string()),
-                    handed: Handed::Refused,
-                    is_unsent: true,
-                });
-            }
+            Err(error) => return Err(Unanswered::refused(ApiError::Parse(error.to_string()))),
         };
         parts.version = axum::http::Version::HTTP_11;
-        let body = Body::new(Limited::new(body, self.max_body_bytes));
-        let request = self.client.request(Request::from_parts(parts, body));
-        match tokio::time::timeout(self.patience, request).await {
-            Ok(Ok(response)) => Ok(response.map(Body::new)),
-            Ok(Err(error)) => Err(self.of_client(&error)),
-            Err(_) => Err(Unanswered {
-                error: ApiError::UpstreamLate(self.patience),
-                handed: Handed::Late,
-                is_unsent: false,
-            }),
+        // Vectorizer's time begins when it has everything.
+        let (sent, was_sent) = oneshot::channel::<()>();
+        let body = Ending::new(self.limited(body), move || drop(sent));
+        let request = self.client.request(Request::from_parts(parts, Body::new(body)));
+        let late = async {
+            let _ = was_sent.await;
+            tokio::time::sleep(self.patience).await;
+        };
+        tokio::select! {
+            answered = request => match answered {
+                Ok(response) => Ok(response.map(Body::new)),
+                Err(error) => Err(Unanswered::of_client(&error, self.max_body_bytes)),
+            },
+            () = late => Err(Unanswered::late(self.patience)),
         }
+    }
+
+    /// A body that is no longer than allowed, and does not stop coming.
+    fn limited(&self, body: Body) -> Body {
+        let limited = Limited::new(body, self.max_body_bytes);
+        Body::new(TimeoutBody::new(PART, limited))
     }
 
     fn refuse_too_long(&self, request: &Request) -> Result<(), ApiError> {
         let header = request.headers().get(CONTENT_LENGTH);
         let length: Option<u64> = header.and_then(|length| length.to_str().ok()?.parse().ok());
         match length {
-            Some(length) if length > self.max_body_bytes as u64 => Err(self.too_long()),
+            Some(length) if length > self.max_body_bytes as u64 => Err(ApiError::BodyTooLarge {
+                limit: self.max_body_bytes,
+            }),
             _ => Ok(()),
-        }
-    }
-
-    fn too_long(&self) -> ApiError {
-        ApiError::BodyTooLarge {
-            limit: self.max_body_bytes,
-        }
-    }
-
-    fn of_request(&self, error: BodyError) -> Unanswered {
-        let error = match error {
-            BodyError::Broken(error) if is_too_long(&error) => self.too_long(),
-            BodyError::Broken(error) => ApiError::Parse(format!("the request broke off: {error}")),
-            BodyError::Late => ApiError::RequestLate,
-        };
-        Unanswered {
-            error,
-            handed: Handed::Refused,
-            is_unsent: true,
-        }
-    }
-
-    fn of_client(&self, error: &hyper_util::client::legacy::Error) -> Unanswered {
-        if is_too_long(error) {
-            return Unanswered {
-                error: self.too_long(),
-                handed: Handed::Refused,
-                // A part of it was sent, which Vectorizer cannot make anything of.
-                is_unsent: true,
-            };
-        }
-        let reason = match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        };
-        Unanswered {
-            error: ApiError::Upstream(reason),
-            handed: Handed::Failed,
-            is_unsent: error.is_connect(),
         }
     }
 
     fn unanswered(&self, is_write: bool, unanswered: Unanswered) -> Response {
         self.counters.request(is_write, unanswered.handed);
         if unanswered.handed != Handed::Refused {
-            tracing::warn!(error = %unanswered.error, "a request got no answer of Vectorizer's");
+            let reason = unanswered.reason;
+            tracing::warn!(reason, "a request got no answer of Vectorizer's");
         }
         unanswered.error.into_response()
     }
-
-    /// The documents that a request names, by the canonical names of their collections. Of a collection that is not known nobody
-    /// merges a document.
-    fn named(&self, mutation: &Mutation, asked: &Asked) -> Vec<Named> {
-        let in_body = match asked {
-            Asked::Documents { ids, .. } => ids.clone(),
-            Asked::Points(points) => Some(points.iter().map(|point| point.id.clone()).collect()),
-            Asked::Unknown | Asked::Nothing | Asked::Drop => None,
-        };
-        let ids = match mutation {
-            Mutation::One { id, .. } => Some(vec![id.clone()]),
-            _ => in_body,
-        };
-        let Scope::Collections(names) = scope(mutation, asked) else {
-            return Vec::new();
-        };
-        let canonical = names.iter().filter_map(|name| self.catalogue.canonical(name));
-        canonical
-            .map(|collection| Named {
-                collection,
-                ids: ids.clone(),
-            })
-            .collect()
-    }
 }
 
-/// What a request may touch.
-fn scope(mutation: &Mutation, asked: &Asked) -> Scope {
-    let (in_body, destination) = match asked {
-        Asked::Documents {
-            collection,
-            destination,
-            ..
-        } => (collection.as_ref(), destination.as_ref()),
-        _ => (None, None),
-    };
-    match mutation {
-        Mutation::Insert | Mutation::InsertMany | Mutation::Batch(_) => match in_body {
-            Some(name) => Scope::Collections(vec![name.clone()]),
-            None => Scope::Anywhere,
-        },
-        Mutation::Transfer { source, .. } => {
-            let names = std::iter::once(source).chain(destination);
-            Scope::Collections(names.cloned().collect())
-        }
-        Mutation::One { collection: name, .. }
-        | Mutation::Filtered { collection: name, .. }
-        | Mutation::QdrantUpsert(name)
-        | Mutation::QdrantDelete(name) => Scope::Collections(vec![name.clone()]),
-        Mutation::Drop(name) | Mutation::Rename(name) | Mutation::Reset(name) => Scope::Whole(name.clone()),
-        Mutation::Create | Mutation::QdrantCreate(_) | Mutation::Upload => Scope::Anywhere,
-        Mutation::Command(Protocol::GraphQl | Protocol::Mcp | Protocol::Umicp) => match asked {
-            Asked::Drop => Scope::Everything,
-            _ => Scope::Anywhere,
-        },
-        Mutation::Anything => Scope::Everything,
-    }
+/// Whether an answer that is no success leaves room for a change: a text is stored chunk by chunk, and what is found wrong with one
+/// comes after others are in.
+fn may_have_done_something(mutation: &Mutation, status: StatusCode) -> bool {
+    status.is_server_error()
+        || matches!(mutation, Mutation::Insert | Mutation::InsertMany) && status == StatusCode::BAD_REQUEST
 }
 
 /// Waits on a thread that may.
@@ -443,15 +353,4 @@ async fn wait<T: Send + 'static>(until: impl FnOnce() -> T + Send + 'static) -> 
         // Waiting does not panic, and the runtime waits for whoever waits.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
-}
-
-fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

@@ -12,7 +12,7 @@ use vectorizer_plugin_api::merge_patch;
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Page};
 
 use super::api::Api;
-use super::catalogue::{Catalogue, Visit};
+use super::catalogue::{Catalogue, Listing, Visit};
 use super::exact::{Copies, Query};
 use super::fault::CallFault;
 use super::locks::DocumentLocks;
@@ -39,7 +39,7 @@ impl UpstreamStore {
             return Ok(listed.clone().into_info());
         }
         // It is younger than the last listing.
-        let listing = self.api.listing().map_err(unavailable)?;
+        let listing = self.listing()?;
         let listed = listing
             .collections
             .into_iter()
@@ -47,6 +47,16 @@ impl UpstreamStore {
         listed
             .map(super::catalogue::Listed::into_info)
             .ok_or_else(|| StoreError::CollectionNotFound(visit.name.clone()))
+    }
+
+    /// All collections as they are now. Each is named by that, so it is not asked for while one is being dropped.
+    fn listing(&self) -> Result<Listing, StoreError> {
+        let Some(_look) = self.catalogue.look(Duration::ZERO) else {
+            return Err(StoreError::Unavailable(
+                "which collections there are is not known yet".to_owned(),
+            ));
+        };
+        self.api.listing().map_err(unavailable)
     }
 
     fn payload(&self, collection: &str, id: &str) -> Result<Option<JsonMap>, StoreError> {
@@ -69,8 +79,7 @@ fn unavailable(fault: CallFault) -> StoreError {
 impl Store for UpstreamStore {
     fn collections(&self) -> Result<Vec<CollectionInfo>, StoreError> {
         self.catalogue.check()?;
-        let listing = self.api.listing().map_err(unavailable)?;
-        self.catalogue.visitable(listing)
+        self.catalogue.visitable(self.listing()?)
     }
 
     fn collection(&self, name: &str) -> Result<CollectionInfo, StoreError> {

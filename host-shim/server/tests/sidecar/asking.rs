@@ -359,6 +359,7 @@ fn an_exact_search_sees_what_changed_and_reads_no_more_than_that() {
                 let points: Vec<Value> = ids.filter_map(|id| stored.get_key_value(id)).map(point).collect();
                 Some(result(points.into()))
             }
+            "/qdrant/collections/c/points/count" => Some(result(json!({"count": stored.len()}))),
             "/batch_delete" | "/insert_vectors" => {
                 let id = if asked.path == "/batch_delete" { "a" } else { "d" };
                 let item = json!({"id": id, "status": "ok", "vector_ids": [id]});
@@ -402,6 +403,9 @@ fn an_exact_search_sees_what_changed_and_reads_no_more_than_that() {
     assert_eq!(closest(), ["d", "b"]);
     assert_eq!(scrolled(server.asked()), 0, "what changed was known");
 
+    // What was heard of is seen, and explains itself.
+    server.lists(&[("c", 3, 2)]);
+    std::thread::sleep(Duration::from_millis(300));
     vectors.lock().unwrap().remove("d");
     front.told();
     server.lists(&[("c", 2, 9)]);
@@ -481,11 +485,22 @@ fn a_scan_goes_on_where_documents_are_gone_and_says_when_it_cannot() {
 
 #[test]
 fn a_collection_that_is_not_shown_to_scans_is_not_taken_for_empty() {
-    let (_server, front) = stand_in(|asked| match asked.path.as_str() {
+    let server = StandIn::start();
+    server.lists(&[("c", 7, 1)]);
+    let front = Front::with(server.address, &json!({"exact_up_to": 10}), |_| {
+        axum::Router::new()
+    });
+    server.answers(|asked| match asked.path.as_str() {
         "/qdrant/collections/c/points/scroll" => Some(result(json!({"points": []}))),
         "/qdrant/collections/c/points/count" => Some(result(json!({"count": 7}))),
+        "/qdrant/collections/c/points/search" => Some(result(json!([{"id": "a", "score": 0.5}]))),
         _ => None,
     });
+    let hits = front
+        .store
+        .search("c", &[1.0, 0.0, 0.0, 0.0], 1, Fields::NONE)
+        .unwrap();
+    assert_eq!(hits[0].document.id, "a", "by the index");
     let scanned = front.store.scan("c", None, 10, Fields::NONE);
     assert!(matches!(scanned, Err(StoreError::Unavailable(reason)) if reason.contains("7 documents")));
 }

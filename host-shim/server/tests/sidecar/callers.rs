@@ -124,5 +124,6 @@ fn a_vectorizer_that_cannot_be_asked_lets_nobody_in() {
     let server = StandIn::start();
     let front = Front::with(server.address, &json!({}), beside);
     server.answers(|asked| asked.is("GET", "/auth/me").then(|| Answer::Json(500, json!({}))));
-    assert_eq!(ask(&front, "/beside/user", ("x-api-key", "key")).0, 401);
+    let refused = ask(&front, "/beside/user", ("x-api-key", "key")).0;
+    assert_eq!(refused, 502, "nobody is told that good credentials are bad");
 }

@@ -57,8 +57,7 @@ impl Front {
         server: &Value,
         beside: impl FnOnce(&Access) -> Router,
     ) -> Self {
-        let mut section =
-            json!({"url": format!("http://{upstream}"), "settle_ms": 50, "poll_interval_ms": 50});
+        let mut section = json!({"url": format!("http://{upstream}"), "settle_ms": 50, "poll_interval_ms": 50, "exact_up_to": 0});
         for (key, value) in more.as_object().unwrap() {
             section[key] = value.clone();
         }
@@ -74,7 +73,8 @@ impl Front {
             .unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let router = sidecar.in_front(beside(&Access::from(&config)), &Arc::new(PluginHost::none()));
+        let access = Access::from(&config);
+        let router = sidecar.in_front(beside(&access), &Arc::new(PluginHost::none()), &access);
         let shutdown = async { stopped.await.unwrap_or_default() };
         runtime.spawn(serve(listener, router, shutdown));
         sidecar.start(|| ()).unwrap();

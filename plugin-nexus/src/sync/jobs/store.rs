@@ -15,6 +15,7 @@ use vectorizer_plugin_api::model::{CollectionInfo, Fields, Page as Documents};
 use super::super::context::{Context, unless_gone};
 use super::super::enrichment;
 use super::super::fault::StageFault;
+use super::super::likeness::is_alike;
 use super::super::refusal::{compared_fields, seen};
 use super::page::{Page, Turn};
 use super::record::{Cursor, Finding, GraphScope, JobKind, Phase};
@@ -97,7 +98,6 @@ fn compare(context: &Context, turn: &Turn, name: &str, names: &BTreeSet<String>)
         return Ok(page);
     };
     let collection: Arc<str> = name.into();
-    let fields = compared_fields(&info);
     let (mut missing, mut changed, mut all) = (Vec::new(), Vec::new(), Vec::new());
     let mut plain = Vec::new();
     let dead_letters = context.journal.dead_letter_count() > 0;
@@ -111,7 +111,7 @@ fn compare(context: &Context, turn: &Turn, name: &str, names: &BTreeSet<String>)
         } else {
             None
         };
-        let now = seen(context, name, document, fields)?;
+        let now = seen(context, name, document)?;
         let head = context.journal.head(&id)?;
         let same = match &letter {
             Some(letter) => saw(letter, &now),
@@ -199,7 +199,15 @@ fn is_half_way(context: &Context, document: &DocumentId, head: Option<&StateHead
 fn shows(head: &StateHead, now: &Seen) -> bool {
     head.fingerprint == now.fingerprint
         && head.copy_rules == now.copy_rules
-        && (now.vector.is_none() || head.vector == now.vector)
+        && are_alike(head.vector, now.vector)
+}
+
+fn are_alike(before: Option<u64>, now: Option<u64>) -> bool {
+    match (before, now) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(before), Some(now)) => is_alike(before, now),
+    }
 }
 
 /// Whether the last attempt at a dead letter was at this version.
@@ -207,7 +215,7 @@ fn saw(letter: &DeadLetter, now: &Seen) -> bool {
     letter.seen.is_some_and(|seen| {
         seen.fingerprint == now.fingerprint
             && seen.copy_rules == now.copy_rules
-            && (now.vector.is_none() || seen.vector == now.vector)
+            && are_alike(seen.vector, now.vector)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Listed, Version};
@@ -16,15 +16,10 @@ pub(super) struct Entry {
     pub(super) listed: Option<Listed>,
     /// Since when it is known; a listing that began before says nothing of it.
     pub(super) known_since: u64,
-    /// Calls under way.
-    pub(super) visits: Arc<AtomicUsize>,
-    /// Requests under way that drop or rename it.
-    pub(super) closing: usize,
+    /// Who is at it. Whoever is keeps hold of this, whatever becomes of the name meanwhile.
+    pub(super) traffic: Arc<Traffic>,
     /// Since when it is not listed any more.
     pub(super) missing_since: Option<Instant>,
-    /// Requests under way that write to it, and when the last of them ended.
-    pub(super) writers: usize,
-    pub(super) last_written: u64,
     /// What was heard of since the version that `seen` is.
     heard: Heard,
     seen: Option<Version>,
@@ -33,6 +28,42 @@ pub(super) struct Entry {
     /// Whether a comparison is due.
     pub(super) is_reset: bool,
     last_reset: Option<Instant>,
+}
+
+/// Who is at a collection. Changed under the lock of the catalogue only.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    /// Calls under way.
+    pub(super) visits: AtomicUsize,
+    /// Requests under way that drop or rename it.
+    pub(super) closing: AtomicUsize,
+    /// Requests under way that write to it.
+    pub(super) writers: AtomicUsize,
+    /// When the last of them ended.
+    last_written: AtomicU64,
+}
+
+impl Traffic {
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn is_visited(&self) -> bool {
+        self.visits.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        self.writers.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn written(&self, now: u64) {
+        self.last_written.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// Whether nothing was written at this moment or since.
+    pub(super) fn is_quiet_since(&self, moment: u64) -> bool {
+        !self.is_written() && self.last_written.load(Ordering::Relaxed) < moment
+    }
 }
 
 /// Ids whose changes are noted at most.
@@ -95,9 +126,9 @@ impl Entry {
 
     /// The same under another name, by which it is not listed yet.
     pub(super) fn renamed(self, now: u64) -> Self {
+        self.traffic.written(now);
         Self {
             known_since: now,
-            last_written: now,
             listed: None,
             ..self
         }
@@ -140,9 +171,10 @@ impl Entry {
         self.heard.is_touched = true;
     }
 
-    /// Something may have changed that nobody said.
-    pub(super) fn doubt(&mut self) {
+    /// Something may have changed until now that nobody said.
+    pub(super) fn doubt(&mut self, now: u64) {
         self.heard.is_doubtful = true;
+        self.traffic.written(now);
     }
 
     /// Takes note of what it is now, and finds out whether that follows from what was heard.
@@ -250,7 +282,7 @@ mod tests {
         assert!(is_due(Entry::hear_of_changes, version(3, "a"), reloaded));
         let doubtful = |entry: &mut Entry| {
             entry.hear_of_changes();
-            entry.doubt();
+            entry.doubt(1);
         };
         assert!(is_due(doubtful, version(3, "a"), version(3, "b")));
         assert!(

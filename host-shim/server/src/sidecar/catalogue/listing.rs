@@ -10,6 +10,9 @@ use super::{Catalogue, Listed, Listing, Phase, State};
 /// How many times as long as collections have to stay the same they may go on changing, until only their names count.
 const BUSY_FACTOR: u32 = 6;
 
+/// How many times as long collections have to stay the same where known ones are not among them.
+const MISSING_FACTOR: u32 = 6;
+
 /// What came of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sidecar) enum Outcome {
@@ -20,11 +23,6 @@ pub(in crate::sidecar) enum Outcome {
 }
 
 impl Catalogue {
-    /// A listing begins: when, to be given back with it.
-    pub(in crate::sidecar) fn begin_listing(&self) -> u64 {
-        self.state.lock().tick()
-    }
-
     /// Vectorizer did not answer.
     pub(in crate::sidecar) fn unreached(&self, reason: String) {
         let mut state = self.state.lock();
@@ -37,17 +35,24 @@ impl Catalogue {
     /// Vectorizer listed its collections; the listing began at `began`.
     pub(in crate::sidecar) fn listed(&self, began: u64, listing: Listing, now: Instant) -> Outcome {
         let mut state = self.state.lock();
-        let was_settled = state.phase == Phase::Settled;
+        // One that was away for a moment, and still has what it had, was not started anew.
+        let was_settled =
+            state.phase == Phase::Settled || state.was_settled && state.has_not_changed(&listing);
         if was_settled && state.is_reloaded(&listing) {
             tracing::warn!("Vectorizer was started anew; waiting for its collections");
             state.phase = Phase::settling(now, listing);
             return Outcome::Settling;
         }
-        if !was_settled && !state.phase.settle(&listing, now, self.settle) {
+        // What is missing may still be loading: there is no telling, and its nodes would be deleted.
+        let patience = match state.is_any_missing(&listing) {
+            true => self.settle * MISSING_FACTOR,
+            false => self.settle,
+        };
+        if !was_settled && !state.phase.settle(&listing, now, patience) {
             return Outcome::Settling;
         }
         self.take_listing(&mut state, began, &listing, now, was_settled);
-        if !was_settled {
+        if state.phase != Phase::Settled {
             tracing::info!(collections = state.collections.len(), "Vectorizer can be asked");
             state.phase = Phase::Settled;
             state.was_settled = true;
@@ -78,7 +83,7 @@ impl Catalogue {
         let is_listed = |name: &str| listing.collections.iter().any(|listed| listed.name == name);
         let mut gone = Vec::new();
         for (name, entry) in &mut state.collections {
-            if is_listed(name) || entry.known_since > began || entry.writers > 0 {
+            if is_listed(name) || entry.known_since > began || entry.traffic.is_written() {
                 continue;
             }
             let missing_since = *entry.missing_since.get_or_insert(now);
@@ -129,9 +134,9 @@ impl Catalogue {
                 .insert(name.clone(), Entry::found(tick, is_news));
         }
         if let Some(entry) = state.collections.get_mut(name) {
-            entry.missing_since = None;
-            // What is under way may be in it or not.
-            if entry.writers == 0 && entry.last_written < began {
+            // What is under way, or was when the list was made, may be in it or not.
+            if entry.traffic.is_quiet_since(began) {
+                entry.missing_since = None;
                 entry.see(&listed.version);
             }
             entry.listed = Some(listed.clone());
@@ -172,15 +177,40 @@ impl Phase {
 }
 
 impl State {
-    /// Whether collections that are known were all loaded again.
+    /// The collections that are known from a list.
+    fn listed(&self) -> impl Iterator<Item = &Listed> {
+        self.collections
+            .values()
+            .filter_map(|entry| entry.listed.as_ref())
+    }
+
+    /// Whether what is known was loaded again: all of it that is listed is of another time, or none of it is listed.
     fn is_reloaded(&self, listing: &Listing) -> bool {
-        let mut known = listing.collections.iter().filter_map(|listed| {
-            let before = self.collections.get(&listed.name)?.listed.as_ref()?;
-            let (before, now) = (&before.version.created_at, &listed.version.created_at);
-            (!before.is_empty()).then_some(before != now)
-        });
-        known
-            .next()
-            .is_some_and(|first| first && known.all(|other| other))
+        let (mut known, mut there, mut again) = (0, 0, 0);
+        for before in self
+            .listed()
+            .filter(|before| !before.version.created_at.is_empty())
+        {
+            known += 1;
+            let now = listing.collections.iter().find(|now| now.name == before.name);
+            there += usize::from(now.is_some());
+            again += usize::from(now.is_some_and(|now| now.version.created_at != before.version.created_at));
+        }
+        known > 0 && (there == 0 || again == there)
+    }
+
+    /// Whether each collection that is known is there and of the same time.
+    fn has_not_changed(&self, listing: &Listing) -> bool {
+        let is_there = |before: &Listed| {
+            let mut all = listing.collections.iter();
+            all.any(|now| now.name == before.name && now.version.created_at == before.version.created_at)
+        };
+        let is_dated = |before: &Listed| !before.version.created_at.is_empty();
+        self.listed().next().is_some() && self.listed().all(|before| is_dated(before) && is_there(before))
+    }
+
+    fn is_any_missing(&self, listing: &Listing) -> bool {
+        let is_missing = |before: &Listed| !listing.collections.iter().any(|now| now.name == before.name);
+        self.listed().any(is_missing)
     }
 }

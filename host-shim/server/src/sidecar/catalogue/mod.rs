@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! - A collection that was dropped is not asked for, since naming it would bring it back: calls on it are refused from before the
-//!   drop is handed on, and a drop is handed on only when no call is under way. It is there again only by something that began
-//!   after the drop was over.
+//!   drop is handed on, and a drop is handed on only when no call is under way, and no list of all collections, which names each.
+//!   It is there again only by something that began after the drop was over.
 //! - Nothing is asked of a Vectorizer that is not known to have loaded everything: while its collections still change after it was
 //!   reached, calls are refused as unavailable, not as not found.
 //! - Whoever watches is told in the order in which things happened here.
@@ -18,7 +18,7 @@ mod writes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -27,11 +27,14 @@ use vectorizer_host_shim::store::StoreError;
 use vectorizer_plugin_api::model::{CollectionInfo, Metric};
 
 use super::effects::Effect;
-use entry::Entry;
+use entry::{Entry, Traffic};
 
 pub(super) use entry::Changes;
 pub(super) use listing::Outcome;
 pub(super) use writes::{Scope, Write};
+
+/// How long a call waits for the end of a request that may drop its collection.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A collection as Vectorizer lists it.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +112,8 @@ struct State {
     dropped: HashMap<String, u64>,
     /// Requests under way that may drop any collection.
     closing_all: usize,
+    /// Lists of all collections that Vectorizer is making: it names each of them.
+    listings: usize,
     /// After this moment nobody knows which collections there are, until they are listed anew.
     unsure_since: Option<u64>,
     /// Effects on names that are not known yet, with when they began.
@@ -148,6 +153,7 @@ impl Catalogue {
                 aliased: 0,
                 dropped: HashMap::new(),
                 closing_all: 0,
+                listings: 0,
                 unsure_since: None,
                 deferred: Vec::new(),
                 is_awaited: false,
@@ -159,25 +165,50 @@ impl Catalogue {
         }
     }
 
-    /// A call on a collection, by any of its names; to be held while the call lasts.
+    /// A call on a collection, by any of its names; to be held while the call lasts. Where a request is under way that may drop it,
+    /// its end is waited for, for a moment.
     pub(super) fn visit(&self, name: &str) -> Result<Visit<'_>, StoreError> {
-        let state = self.state.lock();
-        state.askable()?;
-        let Some(name) = state.resolve(name) else {
-            return Err(StoreError::CollectionNotFound(name.to_owned()));
-        };
-        let entry = &state.collections[name];
-        if entry.closing > 0 || entry.missing_since.is_some() {
-            return Err(StoreError::Unavailable(format!(
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.state.lock();
+        loop {
+            state.askable()?;
+            let Some(name) = state.resolve(name) else {
+                return Err(StoreError::CollectionNotFound(name.to_owned()));
+            };
+            let entry = &state.collections[name];
+            let is_closing = state.closing_all > 0 || entry.traffic.is_closing();
+            if !is_closing && entry.missing_since.is_none() {
+                entry.traffic.visits.fetch_add(1, Ordering::Relaxed);
+                return Ok(Visit {
+                    catalogue: self,
+                    name: name.to_owned(),
+                    traffic: Arc::clone(&entry.traffic),
+                    listed: entry.listed.clone(),
+                });
+            }
+            let refusal = StoreError::Unavailable(format!(
                 "whether collection '{name}' is still there is not known yet"
-            )));
+            ));
+            if !is_closing || self.turned.wait_until(&mut state, until).timed_out() {
+                return Err(refusal);
+            }
         }
-        entry.visits.fetch_add(1, Ordering::Relaxed);
-        Ok(Visit {
+    }
+
+    /// A list of all collections begins; to be held until it is there. With `patience` the end of requests is waited for that may
+    /// drop one. `None`: there still are such.
+    pub(super) fn look(&self, patience: Duration) -> Option<Look<'_>> {
+        let until = Instant::now() + patience;
+        let mut state = self.state.lock();
+        while state.is_anything_closing() {
+            if state.is_stopping || self.turned.wait_until(&mut state, until).timed_out() {
+                return None;
+            }
+        }
+        state.listings += 1;
+        Some(Look {
             catalogue: self,
-            name: name.to_owned(),
-            visits: Arc::clone(&entry.visits),
-            listed: entry.listed.clone(),
+            began: state.tick(),
         })
     }
 
@@ -187,7 +218,7 @@ impl Catalogue {
         state.askable()?;
         let is_there = |listed: &Listed| {
             let entry = state.collections.get(&listed.name);
-            entry.is_some_and(|entry| entry.closing == 0 && entry.missing_since.is_none())
+            entry.is_some_and(|entry| !entry.traffic.is_closing() && entry.missing_since.is_none())
         };
         let listed = listing.collections.into_iter().filter(is_there);
         Ok(listed.map(Listed::into_info).collect())
@@ -252,9 +283,13 @@ impl Catalogue {
 }
 
 impl State {
+    fn is_anything_closing(&self) -> bool {
+        self.closing_all > 0 || self.collections.values().any(|entry| entry.traffic.is_closing())
+    }
+
     fn askable(&self) -> Result<(), StoreError> {
         match &self.phase {
-            Phase::Settled if self.closing_all == 0 && self.unsure_since.is_none() => Ok(()),
+            Phase::Settled if self.unsure_since.is_none() => Ok(()),
             Phase::Settled => Err(StoreError::Unavailable(
                 "which collections there are is not known yet".to_owned(),
             )),
@@ -275,14 +310,28 @@ pub(super) struct Visit<'a> {
     pub(super) name: String,
     /// What was last known of it; `None` for one that was not listed yet.
     pub(super) listed: Option<Listed>,
-    visits: Arc<AtomicUsize>,
+    traffic: Arc<Traffic>,
 }
 
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
-        self.visits.fetch_sub(1, Ordering::Relaxed);
         // Under the lock, so that nobody looks at the number and then misses this.
         let _state = self.catalogue.state.lock();
+        self.traffic.visits.fetch_sub(1, Ordering::Relaxed);
+        self.catalogue.turned.notify_all();
+    }
+}
+
+/// A list of all collections that is being made.
+pub(super) struct Look<'a> {
+    catalogue: &'a Catalogue,
+    /// When it began.
+    pub(super) began: u64,
+}
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        self.catalogue.state.lock().listings -= 1;
         self.catalogue.turned.notify_all();
     }
 }

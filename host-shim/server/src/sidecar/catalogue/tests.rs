@@ -51,9 +51,14 @@ impl Bench {
 
     /// A listing of its own, after so many seconds.
     fn list(&self, seconds: u64, listing: Listing) -> Outcome {
-        let began = self.catalogue.begin_listing();
+        let look = self.catalogue.look(Duration::ZERO).unwrap();
         self.catalogue
-            .listed(began, listing, self.begin + Duration::from_secs(seconds))
+            .listed(look.began, listing, self.begin + Duration::from_secs(seconds))
+    }
+
+    /// When a list began that comes later.
+    fn begun(&self) -> u64 {
+        self.catalogue.state.lock().tick()
     }
 
     fn told(&self) -> Vec<String> {
@@ -165,7 +170,7 @@ fn a_collection_that_is_dropped_is_not_asked_for() {
     assert!(!waiting.is_finished());
     drop(visit);
     let write = waiting.join().unwrap();
-    let stale = bench.catalogue.begin_listing();
+    let stale = bench.begun();
     write.done(vec![Effect::Dropped("c".to_owned())]);
     assert_eq!(bench.told(), ["Deleted(\"c\")"]);
     assert_eq!(bench.refusal("c"), "not found");
@@ -209,6 +214,8 @@ fn a_drop_that_is_refused_changes_nothing_and_one_of_unknown_outcome_is_found_ou
     let now = bench.begin.elapsed().as_secs();
     bench.list(now + 1, listing(&[]));
     bench.list(now + 9, listing(&[]));
+    assert_eq!(bench.told(), [""; 0], "it may still be loading");
+    bench.list(now + 32, listing(&[]));
     assert_eq!(bench.told(), ["Deleted(\"c\")"]);
 }
 
@@ -221,7 +228,7 @@ fn where_anything_may_be_dropped_nothing_is_asked_for_until_all_are_listed() {
     drop(visit);
     assert!(write.may_go_on());
     assert_eq!(bench.refusal("c"), "unavailable");
-    let stale = bench.catalogue.begin_listing();
+    let stale = bench.begun();
     write.done(vec![Effect::Anything]);
     bench.catalogue.listed(stale, listing(&["c"]), bench.begin);
     assert_eq!(bench.refusal("c"), "unavailable", "that listing is from before");
@@ -265,7 +272,7 @@ fn documents_of_a_collection_that_is_not_known_yet_are_told_of_when_it_is() {
 #[test]
 fn a_rename_keeps_what_is_known_and_the_old_name_is_another_name() {
     let bench = Bench::with(&["c"]);
-    let stale = bench.catalogue.begin_listing();
+    let stale = bench.begun();
     bench.begin(whole("c")).done(vec![Effect::Renamed {
         from: "c".to_owned(),
         to: "d".to_owned(),
@@ -333,7 +340,12 @@ fn a_vectorizer_that_came_back_with_less_is_believed_when_it_is_settled() {
     bench.list(10, reloaded(&[]));
     bench.list(12, reloaded(&[("c", 2)]));
     assert_eq!(bench.told(), [""; 0], "it is still loading");
-    assert_eq!(bench.list(17, reloaded(&[("c", 2)])), Outcome::Settled);
+    assert_eq!(
+        bench.list(17, reloaded(&[("c", 2)])),
+        Outcome::Settling,
+        "d is missing"
+    );
+    assert_eq!(bench.list(42, reloaded(&[("c", 2)])), Outcome::Settled);
     assert_eq!(bench.told(), ["Deleted(\"d\")", "Reset(\"c\")"]);
 }
 
@@ -350,15 +362,130 @@ fn a_vectorizer_that_was_started_anew_between_two_looks_is_waited_for() {
 
 #[test]
 fn one_that_is_not_listed_for_a_moment_is_neither_asked_for_nor_given_up() {
-    let bench = Bench::with(&["c"]);
-    bench.list(6, listing(&[]));
+    let bench = Bench::with(&["c", "d"]);
+    bench.list(6, listing(&["d"]));
     assert_eq!(bench.refusal("c"), "unavailable");
-    bench.list(8, listing(&["c"]));
+    bench.list(8, listing(&["c", "d"]));
     assert_eq!((bench.refusal("c"), bench.told().len()), ("", 0));
-    bench.list(10, listing(&[]));
-    bench.list(15, listing(&[]));
+    bench.list(10, listing(&["d"]));
+    bench.list(15, listing(&["d"]));
     assert_eq!(
         (bench.refusal("c"), bench.told()),
         ("not found", vec!["Deleted(\"c\")".to_owned()])
     );
+}
+
+#[test]
+fn one_that_lists_nothing_any_more_may_be_loading_and_nothing_is_deleted_for_it() {
+    let bench = Bench::with(&["c", "d"]);
+    for seconds in [6, 12, 30] {
+        assert_eq!(bench.list(seconds, listing(&[])), Outcome::Settling);
+    }
+    assert_eq!((bench.refusal("c"), bench.told().len()), ("unavailable", 0));
+    assert_eq!(
+        bench.list(33, listing(&["c", "d"])),
+        Outcome::Settled,
+        "it was away for a moment"
+    );
+    assert_eq!((bench.refusal("c"), bench.told().len()), ("", 0));
+}
+
+#[test]
+fn a_moment_without_an_answer_costs_no_more_than_that_moment() {
+    let bench = Bench::with(&["c"]);
+    bench.catalogue.unreached("a broken connection".to_owned());
+    let written = Listing {
+        collections: vec![listed("c", version(9, 9))],
+        aliases: HashMap::new(),
+    };
+    assert_eq!(
+        bench.list(6, written),
+        Outcome::Settled,
+        "it is the same as before, but for what is in it"
+    );
+    assert_eq!(bench.told(), ["Reset(\"c\")"]);
+}
+
+#[test]
+fn a_drop_waits_for_the_list_of_all_and_the_list_for_the_drop() {
+    let bench = Bench::with(&["c"]);
+    let look = bench.catalogue.look(SHORT).unwrap();
+    let write = bench.begin(whole("c"));
+    assert!(!write.may_go_on(), "the list names it");
+    drop(look);
+    assert!(write.may_go_on());
+    assert!(bench.catalogue.look(SHORT).is_none(), "it would name it");
+    write.refused();
+    assert!(bench.catalogue.look(SHORT).is_some());
+}
+
+#[test]
+fn writes_are_counted_where_they_began_whatever_the_name_is_meanwhile() {
+    let bench = Bench::with(&["c"]);
+    let renamed = |from: &str, to: &str| {
+        vec![Effect::Renamed {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        }]
+    };
+    let (insert, rename, loser) = (
+        bench.begin(within("c")),
+        bench.begin(whole("c")),
+        bench.begin(whole("c")),
+    );
+    rename.done(renamed("c", "d"));
+    loser.refused();
+    insert.done(vec![documents("c", Op::Upsert, &["a"])]);
+    assert_eq!(bench.refusal("d"), "");
+    assert_eq!(bench.told(), ["Renamed { from: \"c\", to: \"d\" }", "Upsert d a"]);
+    bench.begin(whole("d")).done(renamed("d", "e"));
+    assert_eq!(
+        bench.catalogue.visit("c").unwrap().name,
+        "e",
+        "by its oldest name"
+    );
+    assert_eq!(bench.told().len(), 1);
+    let aliased = Listing {
+        aliases: [("c".to_owned(), "e".to_owned())].into(),
+        collections: vec![listed("e", version(4, 1))],
+    };
+    bench.list(6, aliased.clone());
+    let mut written = aliased;
+    written.collections[0].version = version(5, 2);
+    bench.list(8, written);
+    assert_eq!(bench.told(), ["Reset(\"e\")"], "it is still looked at");
+}
+
+#[test]
+fn a_request_that_is_refused_shuts_nothing() {
+    let bench = Bench::with(&["c"]);
+    bench.begin(Scope::Everything).refused();
+    assert_eq!(bench.refusal("c"), "");
+    bench.begin(whole("nobody")).refused();
+    assert_eq!(bench.refusal("c"), "");
+    bench
+        .begin(whole("nobody"))
+        .done(vec![Effect::Dropped("nobody".to_owned())]);
+    assert_eq!(
+        bench.refusal("c"),
+        "unavailable",
+        "it may have been another name for it"
+    );
+}
+
+#[test]
+fn doubt_outlives_the_list_that_was_being_made() {
+    let bench = Bench::with(&["c"]);
+    let stale = bench.begun();
+    bench.begin(Scope::Anywhere).done(vec![Effect::Anything]);
+    bench.catalogue.listed(stale, listing(&["c"]), bench.begin);
+    bench
+        .begin(within("c"))
+        .done(vec![documents("c", Op::Update, &["a"])]);
+    let changed = Listing {
+        collections: vec![listed("c", version(3, 7))],
+        aliases: HashMap::new(),
+    };
+    bench.list(6, changed);
+    assert_eq!(bench.told(), ["Update c a", "Reset(\"c\")"]);
 }

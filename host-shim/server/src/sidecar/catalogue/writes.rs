@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use vectorizer_plugin_api::model::{CollectionEvent, Op};
 
-use super::entry::Entry;
+use super::entry::{Entry, Traffic};
 use super::{Catalogue, State};
 use crate::sidecar::effects::Effect;
 
@@ -31,8 +31,8 @@ pub(in crate::sidecar) struct Write {
     catalogue: Arc<Catalogue>,
     scope: Scope,
     began: u64,
-    /// The collections that it is counted at, by their canonical names.
-    counted: Vec<String>,
+    /// Where it is counted.
+    counted: Vec<Arc<Traffic>>,
     is_over: bool,
 }
 
@@ -50,16 +50,19 @@ impl Catalogue {
                 &[]
             }
         };
-        let mut counted: Vec<String> = named
-            .iter()
-            .filter_map(|name| state.resolve(name).map(str::to_owned))
-            .collect();
-        counted.dedup();
-        for name in &counted {
-            if let Some(entry) = state.collections.get_mut(name) {
-                entry.writers += 1;
-                entry.closing += usize::from(matches!(scope, Scope::Whole(_)));
+        let mut counted: Vec<Arc<Traffic>> = Vec::new();
+        for name in named {
+            let known = state.resolve(name).and_then(|name| state.collections.get(name));
+            if let Some(entry) = known
+                && !counted.iter().any(|traffic| Arc::ptr_eq(traffic, &entry.traffic))
+            {
+                counted.push(Arc::clone(&entry.traffic));
             }
+        }
+        for traffic in &counted {
+            traffic.writers.fetch_add(1, Ordering::Relaxed);
+            let closing = usize::from(matches!(scope, Scope::Whole(_)));
+            traffic.closing.fetch_add(closing, Ordering::Relaxed);
         }
         drop(state);
         Write {
@@ -107,60 +110,64 @@ impl Write {
     }
 
     fn is_free(&self, state: &State) -> bool {
-        let idle = |entry: &Entry| entry.visits.load(Ordering::Relaxed) == 0;
         match &self.scope {
             Scope::Collections(_) | Scope::Anywhere => true,
-            Scope::Whole(_) => self
-                .counted
-                .iter()
-                .all(|name| state.collections.get(name).is_none_or(idle)),
-            Scope::Everything => state.collections.values().all(idle),
+            Scope::Whole(_) => {
+                state.listings == 0 && !self.counted.iter().any(|traffic| traffic.is_visited())
+            }
+            Scope::Everything => {
+                let mut all = state.collections.values();
+                state.listings == 0 && !all.any(|entry| entry.traffic.is_visited())
+            }
         }
     }
 
     /// It was done, with these effects, which are told.
     pub(in crate::sidecar) fn done(mut self, effects: Vec<Effect>) {
-        self.end(effects);
+        self.end(effects, false);
     }
 
     /// It was done, and whoever is told of changes made it.
     pub(in crate::sidecar) fn done_silently(mut self) {
-        self.end(Vec::new());
-        let mut state = self.catalogue.state.lock();
-        for name in &self.counted {
-            if let Some(entry) = state.collections.get_mut(name) {
-                entry.hear_of_changes();
-            }
-        }
+        self.end(Vec::new(), true);
     }
 
     /// It was refused, and changed nothing.
     pub(in crate::sidecar) fn refused(mut self) {
-        self.end(Vec::new());
+        self.end(Vec::new(), false);
     }
 
-    fn end(&mut self, effects: Vec<Effect>) {
+    fn end(&mut self, effects: Vec<Effect>, is_own: bool) {
         self.is_over = true;
         let mut state = self.catalogue.state.lock();
         let now = state.tick();
-        let is_drop = effects
+        let is_told = effects
             .iter()
             .any(|effect| matches!(effect, Effect::Dropped(_) | Effect::Renamed { .. }));
-        for name in &self.counted {
-            if let Some(entry) = state.collections.get_mut(name) {
-                entry.writers = entry.writers.saturating_sub(1);
-                entry.last_written = now;
-                if matches!(self.scope, Scope::Whole(_)) {
-                    entry.closing = entry.closing.saturating_sub(1);
-                    // What became of it is not known.
-                    if !is_drop && !effects.is_empty() {
-                        entry.missing_since.get_or_insert_with(Instant::now);
-                    }
-                }
+        let is_whole = matches!(self.scope, Scope::Whole(_));
+        for traffic in &self.counted {
+            traffic.writers.fetch_sub(1, Ordering::Relaxed);
+            traffic.written(now);
+            traffic
+                .closing
+                .fetch_sub(usize::from(is_whole), Ordering::Relaxed);
+            let mut entries = state.collections.values_mut();
+            let Some(entry) = entries.find(|entry| Arc::ptr_eq(&entry.traffic, traffic)) else {
+                continue;
+            };
+            if is_own {
+                entry.hear_of_changes();
+            }
+            // What became of it is not known.
+            if is_whole && !is_told && !effects.is_empty() {
+                entry.missing_since.get_or_insert_with(Instant::now);
             }
         }
-        if self.scope == Scope::Everything {
-            state.closing_all -= 1;
+        let is_everything = self.scope == Scope::Everything;
+        state.closing_all -= usize::from(is_everything);
+        // A name that nobody knows may be another one of any collection.
+        let is_unsure = is_everything || is_whole && self.counted.is_empty();
+        if is_unsure && !effects.is_empty() {
             state.unsure_since = Some(now);
             state.is_awaited = true;
         }
@@ -175,7 +182,7 @@ impl Write {
 impl Drop for Write {
     fn drop(&mut self) {
         if !self.is_over {
-            self.end(vec![Effect::Anything]);
+            self.end(vec![Effect::Anything], false);
         }
     }
 }
@@ -218,6 +225,9 @@ impl Catalogue {
                 // A listing from before says nothing of either name.
                 state.dropped.remove(&to);
                 state.dropped.insert(from.clone(), now);
+                for target in state.aliases.values_mut().filter(|target| **target == from) {
+                    target.clone_from(&to);
+                }
                 state.aliases.insert(from, to);
                 state.aliased = now;
                 state.is_awaited = true;
@@ -236,14 +246,16 @@ impl Catalogue {
             }
             Effect::Anything => {
                 state.is_awaited = true;
-                state.collections.values_mut().for_each(Entry::doubt);
+                for entry in state.collections.values_mut() {
+                    entry.doubt(now);
+                }
             }
         }
     }
 
     fn tell_documents(&self, state: &mut State, name: &str, now: u64, op: Op, ids: &[String]) {
         if let Some(entry) = state.collections.get_mut(name) {
-            entry.last_written = now;
+            entry.traffic.written(now);
             entry.note(ids);
             match op {
                 Op::Upsert => entry.hear_of_arrivals(ids.len()),
@@ -271,6 +283,9 @@ fn defer(state: &mut State, began: u64, effect: Effect) {
     } else {
         // Whatever they were, they are compared.
         state.deferred.clear();
-        state.collections.values_mut().for_each(Entry::doubt);
+        let now = state.tick();
+        for entry in state.collections.values_mut() {
+            entry.doubt(now);
+        }
     }
 }
