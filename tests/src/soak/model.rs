@@ -33,7 +33,7 @@ impl Content {
     /// The payload. The graph gets `title`, `doc_type` and `chunk_index`; every third is a chunk of a file and mentions somebody.
     pub(super) fn payload(&self) -> Value {
         let mut payload = json!({
-            "title": format!("{} {}", self.change, "t".repeat(self.length)),
+            "title": format!("{}-{}", self.change, "t".repeat(self.length)),
             "doc_type": if self.change.is_multiple_of(3) { "note" } else { "letter" },
             "chunk_index": self.change,
             "content": "not copied",

@@ -133,7 +133,7 @@ fn with_probe(setup: &Setup, probe: &Value) {
 
 #[test]
 fn a_plugin_that_takes_long_to_start_keeps_nobody_from_the_store() {
-    let setup = Setup::new(Kind::Dev);
+    let setup = Setup::alone(Kind::Dev, &json!({}));
     let _nexus = setup.nexus();
     with_probe(&setup, &json!({"start_delay_ms": 9_000}));
     let (server, client) = setup.host();
