@@ -377,12 +377,12 @@ mod tests {
         let created = Effect::Created("c3".to_owned());
         assert_eq!(
             of("PUT", "/qdrant/collections/c3", &Value::Null, &Value::Null),
-            [created.clone()]
+            std::slice::from_ref(&created)
         );
         let wanted = json!({"name": "c3"});
         assert_eq!(
             of("POST", "/collections", &wanted, &Value::Null),
-            [created.clone()]
+            std::slice::from_ref(&created)
         );
         assert_eq!(
             of("POST", "/collections", &wanted, &json!({"collection": "c3"})),

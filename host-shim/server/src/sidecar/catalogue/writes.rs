@@ -1,5 +1,6 @@
 //! Requests under way that change something, and what becomes of them.
 
+use std::collections::btree_map;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -206,9 +207,9 @@ impl Catalogue {
             Effect::Created(name) => {
                 if state.dropped.get(&name).is_some_and(|dropped| *dropped >= began) {
                     state.is_awaited = true;
-                } else if !state.collections.contains_key(&name) {
-                    self.observer.collection(CollectionEvent::Created(&name));
-                    state.collections.insert(name, Entry::made(now));
+                } else if let btree_map::Entry::Vacant(vacant) = state.collections.entry(name) {
+                    self.observer.collection(CollectionEvent::Created(vacant.key()));
+                    vacant.insert(Entry::made(now));
                 }
             }
             Effect::Dropped(name) => {
@@ -235,13 +236,10 @@ impl Catalogue {
             Effect::Collection(name) => {
                 state.is_awaited = true;
                 let name = state.resolve(&name).map(str::to_owned);
-                match name.and_then(|name| state.collections.get_mut(&name)) {
-                    Some(entry) => {
-                        entry.is_reset = true;
-                        entry.lose_track();
-                    }
-                    // It is new when it is listed, and compared as such.
-                    None => {}
+                // One that is not known is new when it is listed, and compared as such.
+                if let Some(entry) = name.and_then(|name| state.collections.get_mut(&name)) {
+                    entry.is_reset = true;
+                    entry.lose_track();
                 }
             }
             Effect::Anything => {
