@@ -208,14 +208,15 @@ impl Heard {
     /// An upsert may add or replace, a deletion may find nothing: between what was heard and what is seen there is room, in which
     /// a change that nobody spoke of may hide until the comparison that is due from time to time.
     fn explains(&self, before: &Version, now: &Version) -> bool {
+        let is_written = self.arrived + self.left > 0 || self.is_touched;
         if before == now {
-            return true;
+            // What was heard of may have been lost again.
+            return !(self.is_doubtful && is_written);
         }
         let is_other = !before.created_at.is_empty() && before.created_at != now.created_at;
         if is_other || self.is_doubtful {
             return false;
         }
-        let is_written = self.arrived + self.left > 0 || self.is_touched;
         let least = before.count.saturating_sub(self.left);
         let most = before.count.saturating_add(self.arrived);
         is_written && (least..=most).contains(&now.count)
@@ -286,7 +287,11 @@ mod tests {
         };
         assert!(is_due(doubtful, version(3, "a"), version(3, "b")));
         assert!(
-            !is_due(doubtful, version(3, "a"), version(3, "a")),
+            is_due(doubtful, version(3, "a"), version(3, "a")),
+            "what was heard of is not there"
+        );
+        assert!(
+            !is_due(|entry| entry.doubt(1), version(3, "a"), version(3, "a")),
             "nothing changed after all"
         );
     }

@@ -28,6 +28,11 @@ impl Catalogue {
         let mut state = self.state.lock();
         if !matches!(state.phase, Phase::Unreached(_)) {
             tracing::warn!(reason, "Vectorizer cannot be reached");
+            // It may have died, and have lost what was heard of.
+            let now = state.tick();
+            for entry in state.collections.values_mut() {
+                entry.doubt(now);
+            }
         }
         state.phase = Phase::Unreached(reason);
     }

@@ -489,3 +489,14 @@ fn doubt_outlives_the_list_that_was_being_made() {
     bench.list(6, changed);
     assert_eq!(bench.told(), ["Update c a", "Reset(\"c\")"]);
 }
+
+#[test]
+fn what_was_heard_of_before_it_died_may_be_lost() {
+    let bench = Bench::with(&["c"]);
+    bench
+        .begin(within("c"))
+        .done(vec![documents("c", Op::Upsert, &["a"])]);
+    bench.catalogue.unreached("connection refused".to_owned());
+    assert_eq!(bench.list(6, listing(&["c"])), Outcome::Settled);
+    assert_eq!(bench.told(), ["Upsert c a", "Reset(\"c\")"]);
+}
