@@ -56,6 +56,12 @@ impl Point {
     }
 }
 
+/// Points by their ids, for whoever has an order of its own.
+pub(super) fn by_id(points: Vec<Point>) -> HashMap<String, Point> {
+    let points = points.into_iter();
+    points.map(|point| (point.id.0.clone(), point)).collect()
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Scrolled {
     pub(super) points: Vec<Point>,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard};
 use vectorizer_plugin_api::model::{Fields, Hit, Metric};
 
-use super::answers::Point;
+use super::answers::{Point, by_id};
 use super::api::Api;
 use super::catalogue::{Catalogue, Changes};
 use super::fault::CallFault;
@@ -120,11 +120,7 @@ impl Copies {
         let found = copy.search(&vector, query.limit);
         // Whoever went meanwhile is left out; payloads are not kept.
         let ids: Vec<&str> = found.iter().map(|(place, _)| copy.ids[*place].as_str()).collect();
-        let mut there: HashMap<String, Point> = api
-            .retrieve(name, &ids, query.fields)?
-            .into_iter()
-            .map(|point| (point.id.0.clone(), point))
-            .collect();
+        let mut there = by_id(api.retrieve(name, &ids, query.fields)?);
         let hits = found.into_iter().filter_map(|(place, closeness)| {
             let document = there.remove(&copy.ids[place])?.into_document(query.fields);
             Some(Hit {

@@ -9,14 +9,13 @@
 //! - Of a large page only the ids are kept. The documents are read when their turn comes, as they are then.
 //! - A document that is there all the time comes exactly once.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use vectorizer_host_shim::store::StoreError;
 use vectorizer_plugin_api::model::{Document, Fields, Page};
 
-use super::answers::{Point, Scrolled};
+use super::answers::{Point, Scrolled, by_id};
 use super::api::Api;
 use super::fault::CallFault;
 
@@ -67,10 +66,7 @@ impl Scans {
                 let ids = std::mem::replace(&mut ahead.ids, rest);
                 let names: Vec<&str> = ids.iter().map(String::as_str).collect();
                 let points = api.retrieve(collection, &names, fields).map_err(failed)?;
-                let mut there: HashMap<String, Point> = points
-                    .into_iter()
-                    .map(|point| (point.id.0.clone(), point))
-                    .collect();
+                let mut there = by_id(points);
                 let documents: Vec<Document> = ids
                     .iter()
                     .filter_map(|id| Some(there.remove(id)?.into_document(fields)))

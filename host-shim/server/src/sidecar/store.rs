@@ -12,7 +12,7 @@ use vectorizer_plugin_api::merge_patch;
 use vectorizer_plugin_api::model::{CollectionInfo, Document, Fields, Hit, JsonMap, Merge, Page};
 
 use super::api::Api;
-use super::catalogue::{Catalogue, Listing, Visit};
+use super::catalogue::{Catalogue, Listed, Listing, Visit};
 use super::exact::{Copies, Query};
 use super::fault::CallFault;
 use super::locks::DocumentLocks;
@@ -45,7 +45,7 @@ impl UpstreamStore {
             .into_iter()
             .find(|listed| listed.name == visit.name);
         listed
-            .map(super::catalogue::Listed::into_info)
+            .map(Listed::into_info)
             .ok_or_else(|| StoreError::CollectionNotFound(visit.name.clone()))
     }
 
